@@ -3,8 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Make the collection importable under its FQCN, here and in every process a test starts.
 
-`ansible_collections` is found in one of two ways: the checkout itself lies in `.../ansible_collections/zerotrust/platform`
-(an installed or exported tree), or `make setup` has linked it into `.venv/collections`.
+`ansible_collections` is found in one of two ways: the checkout itself lies in
+`.../ansible_collections/zerotrust/platform` (an installed or exported tree), or `make setup` has linked it into
+`.venv/collections`.
 """
 
 from __future__ import annotations
