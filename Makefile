@@ -10,11 +10,16 @@ MAKEFLAGS += --no-print-directory
 
 PYTHON ?= python3.11
 INVENTORY ?= local
+# Further arguments of pytest and of ansible-playbook.
+ARGS ?=
+# All the versions that are installed: make sanity SANITY_PYTHON=default
+SANITY_PYTHON ?= 3.11
+
 VENV := .venv
 BIN := $(VENV)/bin
 LINK := $(VENV)/collections/ansible_collections/zerotrust/platform
 READY := $(VENV)/.ready
-REPORT := build/$(INVENTORY)/report.html
+OLDER_CORES := 2.17 2.18
 
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
@@ -26,20 +31,120 @@ say = printf '\n==> %s\n'
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*  ## ' $(MAKEFILE_LIST) | sed -E 's/:.*  ## /\t/' | expand -t 14
 
+# --- Environment
+
 .PHONY: setup
 setup: $(READY)  ## Make .venv from requirements.lock; does nothing when that is done
 
 # The lock also pins uv, so pip installs just that, by hash. The link is relative: a moved checkout keeps it.
 $(READY): requirements.lock
-	@$(say) "Setting up $(VENV) from requirements.lock (once; takes a minute or two)"
+	@$(say) "Setting up $(VENV) from requirements.lock (once, about a minute)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@sed -n '/^uv==/,/# via/p' requirements.lock > $(VENV)/uv.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(VENV)/uv.txt
-	@$(BIN)/uv pip sync --python $(BIN)/python --require-hashes requirements.lock
+	@$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements.lock
 	@mkdir -p $(dir $(LINK)) && ln -sfn ../../../.. $(LINK)
+	@$(BIN)/ansible --version | head -1
 	@touch $@
 
 .PHONY: lock
 lock: $(READY)  ## Bring requirements.lock up to date with requirements.in (UPGRADE=1: newest of everything)
 	@$(BIN)/uv pip compile requirements.in -o requirements.lock --python-version 3.11 --universal --generate-hashes \
 		--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" --quiet $(if $(UPGRADE),--upgrade)
+
+# --- The main job
+
+.PHONY: demo
+demo: setup  ## Run playbooks/site.yml on inventories/local (INVENTORY=name: another one)
+	@$(say) "Making everything the graph of inventories/$(INVENTORY) asks for: playbooks/site.yml"
+	@ansible-playbook -i inventories/$(INVENTORY) playbooks/site.yml $(ARGS)
+	@$(say) "Done. Open build/$(INVENTORY)/report.html"
+
+# --- Checks. pytest comes last, so that its summary is the end of the output.
+
+.PHONY: test
+test: setup lint sanity pytest  ## Everything that must hold: lint, ansible-test sanity, unit and integration tests
+
+.PHONY: lint
+lint: setup  ## ruff, mypy, yamllint, ansible-lint, antsibull-changelog, antsibull-docs, reuse
+	@$(say) "ruff check"
+	@ruff check --quiet .
+	@$(say) "ruff format --check"
+	@ruff format --check --quiet .
+	@$(say) "mypy --strict plugins/module_utils"
+	@mypy
+	@$(say) "yamllint"
+	@yamllint --strict .
+	@$(say) "ansible-lint, profile production"
+	@ansible-lint --nocolor --quiet
+	@$(say) "antsibull-changelog lint"
+	@antsibull-changelog lint
+	@$(say) "antsibull-docs lint-collection-docs"
+	@antsibull-docs lint-collection-docs --plugin-docs --validate-collection-refs=self .
+	@$(say) "reuse lint"
+	@reuse lint --lines
+
+.PHONY: sanity
+sanity: setup  ## ansible-test sanity on a copy of the checkout
+	@$(say) "ansible-test sanity, Python $(SANITY_PYTHON) (installs its tools into .cache/sanity once)"
+	@python tools/sanity.py --python $(SANITY_PYTHON) --color no $(ARGS)
+
+.PHONY: pytest
+pytest: setup
+	@$(say) "pytest: unit and integration tests, ansible-core $$(python -c 'import ansible.release as r; print(r.__version__)')"
+	@pytest -n 2 $(ARGS)
+
+.PHONY: test-matrix
+test-matrix: $(OLDER_CORES:%=test-core-%)  ## Unit and integration tests with the older ansible-cores that are supported
+
+.PHONY: $(OLDER_CORES:%=test-core-%)
+$(OLDER_CORES:%=test-core-%): test-core-%: .venv-%/.ready
+	@$(say) "pytest: unit and integration tests, ansible-core $*"
+	@.venv-$*/bin/pytest -n 2 -o cache_dir=.cache/pytest-$* $(ARGS)
+
+.PHONY: $(OLDER_CORES:%=sanity-core-%)
+$(OLDER_CORES:%=sanity-core-%): sanity-core-%: .venv-%/.ready
+	@$(say) "ansible-test sanity, ansible-core $*, Python $(SANITY_PYTHON)"
+	@.venv-$*/bin/python tools/sanity.py --python $(SANITY_PYTHON) --color no $(ARGS)
+
+# The locked versions of everything but ansible-core and what only works with the newest one.
+.venv-%/.ready: requirements.lock | setup
+	@$(say) "Setting up .venv-$* with ansible-core $*"
+	@test -x .venv-$*/bin/python || $(PYTHON) -m venv .venv-$*
+	@grep -E '^[a-z0-9-]+==' requirements.lock | grep -v '^ansible-core==' | sed 's/ *[\\;].*//' > .venv-$*/constraints.txt
+	@uv pip install --quiet --python .venv-$*/bin/python --constraints .venv-$*/constraints.txt \
+		"ansible-core==$*.*" -r requirements.txt hypothesis pytest pytest-xdist
+	@touch $@
+
+.PHONY: live
+live: setup  ## Tests against live systems (a cluster, a mesh, a gateway); those that find none are skipped
+	@$(say) "pytest: tests against live systems"
+	@if [ -d tests/live ]; then code=0; pytest tests/live $(ARGS) || code=$$?; else code=5; fi; \
+	if [ $$code -eq 5 ]; then echo "There are no tests against live systems yet."; else exit $$code; fi
+
+.PHONY: bench
+bench: setup  ## Time and memory of parse, render and audit for graphs of 10 to 5,000 services
+	@$(say) "Benchmarks (build/bench.json holds the figures)"
+	@python tests/benchmarks/run.py $(ARGS)
+
+# --- Artefact and documentation
+
+.PHONY: build
+build: setup  ## The collection's artefact, as Galaxy takes it: build/artefact/*.tar.gz
+	@$(say) "Building the artefact and checking it with galaxy-importer"
+	@python tools/artefact.py build/artefact
+
+.PHONY: docs
+docs: setup  ## The HTML documentation of all plugins and roles: build/docs/html
+	@$(say) "Building the documentation"
+	@rm -rf build/docs && mkdir -p build/docs && chmod 0755 build/docs
+	@antsibull-docs sphinx-init --use-current --squash-hierarchy --lenient --sphinx-theme alabaster \
+		--dest-dir build/docs zerotrust.platform
+	@cd build/docs && antsibull-docs collection --use-current --squash-hierarchy --dest-dir rst zerotrust.platform
+	@cd build/docs && sphinx-build -q -b html -c . rst html
+	@$(say) "Done. Open build/docs/html/index.html"
+
+.PHONY: clean
+clean:  ## Remove everything that was made here, the environments too
+	rm -rf build .cache .venv .venv-*
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -60,7 +60,10 @@ def main(arguments: list[str]) -> int:
     subprocess.run(["git", "init", "--quiet", export], check=True)
     environment = {name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")}
     environment["HOME"] = str(HOME)
-    return subprocess.run(["ansible-test", "sanity", *arguments], cwd=export, env=environment, check=False).returncode
+    ansible_test_command = str(Path(sys.executable).with_name("ansible-test"))
+    return subprocess.run(
+        [ansible_test_command, "sanity", *arguments], cwd=export, env=environment, check=False
+    ).returncode
 
 
 if __name__ == "__main__":
