@@ -29,7 +29,7 @@ say = printf '\n==> %s\n'
 
 .PHONY: help
 help:  ## List the targets
-	@grep -hE '^[a-z-]+:.*  ## ' $(MAKEFILE_LIST) | sed -E 's/:.*  ## /\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*  ## ' $(MAKEFILE_LIST) | sed -E 's/:.*  ## /\t/' | expand -t 15
 
 # --- Environment
 
@@ -44,7 +44,7 @@ $(READY): requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(VENV)/uv.txt
 	@$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements.lock
 	@mkdir -p $(dir $(LINK)) && ln -sfn ../../../.. $(LINK)
-	@$(BIN)/ansible --version | head -1
+	@$(BIN)/python -c 'import ansible.release as r; print("ansible-core", r.__version__)'
 	@touch $@
 
 .PHONY: lock
@@ -66,7 +66,7 @@ demo: setup  ## Run playbooks/site.yml on inventories/local (INVENTORY=name: ano
 test: setup lint sanity pytest  ## Everything that must hold: lint, ansible-test sanity, unit and integration tests
 
 .PHONY: lint
-lint: setup  ## ruff, mypy, yamllint, ansible-lint, antsibull-changelog, antsibull-docs, reuse
+lint: setup  ## ruff, mypy, yamllint, ansible-lint, antsibull-changelog, antsibull-docs, role READMEs, reuse
 	@$(say) "ruff check"
 	@ruff check --quiet .
 	@$(say) "ruff format --check"
@@ -81,6 +81,8 @@ lint: setup  ## ruff, mypy, yamllint, ansible-lint, antsibull-changelog, antsibu
 	@antsibull-changelog lint
 	@$(say) "antsibull-docs lint-collection-docs"
 	@antsibull-docs lint-collection-docs --plugin-docs --validate-collection-refs=self .
+	@$(say) "READMEs of the roles"
+	@python tools/role_readmes.py --check
 	@$(say) "reuse lint"
 	@reuse lint --lines
 
@@ -111,7 +113,7 @@ $(OLDER_CORES:%=sanity-core-%): sanity-core-%: .venv-%/.ready
 .venv-%/.ready: requirements.lock | setup
 	@$(say) "Setting up .venv-$* with ansible-core $*"
 	@test -x .venv-$*/bin/python || $(PYTHON) -m venv .venv-$*
-	@grep -E '^[a-z0-9-]+==' requirements.lock | grep -v '^ansible-core==' | sed 's/ *[\\;].*//' > .venv-$*/constraints.txt
+	@grep -E '^[a-z0-9-]+==' requirements.lock | grep -v '^ansible-core==' | sed 's/ *\\$$//' > .venv-$*/constraints.txt
 	@uv pip install --quiet --python .venv-$*/bin/python --constraints .venv-$*/constraints.txt \
 		"ansible-core==$*.*" -r requirements.txt hypothesis pytest pytest-xdist
 	@touch $@
@@ -133,6 +135,10 @@ bench: setup  ## Time and memory of parse, render and audit for graphs of 10 to 
 build: setup  ## The collection's artefact, as Galaxy takes it: build/artefact/*.tar.gz
 	@$(say) "Building the artefact and checking it with galaxy-importer"
 	@python tools/artefact.py build/artefact
+
+.PHONY: role-readmes
+role-readmes: setup  ## Write each role's README from its argument_specs
+	@python tools/role_readmes.py
 
 .PHONY: docs
 docs: setup  ## The HTML documentation of all plugins and roles: build/docs/html
