@@ -1,0 +1,151 @@
+# Copyright: (c) 2026, zerotrust.platform contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The one place that knows AnsibleModule.
+
+A module's `main` declares its options and hands a body to `run`:
+
+    main() ─▶ run(module, body) ─▶ body(module.params…) ─▶ Work(plan, apply, result)
+                                   plan_fingerprint, plan_file, check mode, --diff are dealt with here
+                                   PlatformError ─▶ fail_json(msg, reason, errors)
+
+The body only reads. What it wants to change is its plan and the `apply` it returns, which `run` calls unless in check
+mode or there is nothing to do. So check mode, the diff, the returned plan and the apply cannot differ.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Optional
+
+from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.atomic import write_atomic
+from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.errors import PlatformError
+from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.plan import Change, Plan
+
+#: What a result shows of a plan, and a diff of its changes. The whole plan goes to `plan_file`.
+SHOWN_CHANGES = 100
+
+#: Documented in the fragment `zerotrust.platform.plan`.
+PLAN_OPTIONS: dict[str, dict[str, Any]] = {
+    "plan_file": {"type": "path"},
+    "plan_fingerprint": {"type": "str"},
+}
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a body found, and how to do what its plan says.
+
+    plan: None for a module that only looks.
+    apply: does it; what it returns replaces items of `result`.
+    result: what the module returns beside the plan.
+    msg: one sentence; by default the plan's counts.
+    """
+
+    plan: Optional[Plan] = None
+    apply: Optional[Callable[[], Optional[Mapping[str, Any]]]] = None
+    result: Mapping[str, Any] = field(default_factory=dict)
+    msg: str = ""
+    warnings: Sequence[str] = ()
+
+
+def require(module: AnsibleModule, *libraries: tuple[str, str]) -> None:
+    """Fail unless each library can be imported. Each is (name to import, name to install)."""
+    for name, distribution in libraries:
+        try:
+            importlib.import_module(name)
+        except ImportError:
+            module.fail_json(
+                msg=missing_required_lib(distribution), reason="missing_library", exception=traceback.format_exc()
+            )
+
+
+def run(module: AnsibleModule, body: Callable[[AnsibleModule], Work]) -> None:
+    """Run a module's body to its end: exit_json or fail_json."""
+    try:
+        result = _work(module, body)
+    except PlatformError as error:
+        module.fail_json(
+            msg=error.message, reason=error.reason, **({"errors": list(error.details)} if error.details else {})
+        )
+    except OSError as error:
+        # No expected error of ours carries a traceback; a system's error says enough by itself.
+        place = f"{error.filename}: " if error.filename else ""
+        module.fail_json(msg=f"{place}{error.strerror or error}", reason="os_error")
+    else:
+        module.exit_json(**result)
+
+
+def _work(module: AnsibleModule, body: Callable[[AnsibleModule], Work]) -> dict[str, Any]:
+    work = body(module)
+    for warning in work.warnings:
+        module.warn(warning)
+    plan = work.plan
+    if plan is None:
+        return {"changed": False, "msg": work.msg, **work.result}
+    _check_fingerprint(plan, module.params.get("plan_fingerprint"))
+    if module.params.get("plan_file"):
+        _write_plan_file(plan, module.params["plan_file"])
+    result: dict[str, Any] = {
+        "changed": plan.changed,
+        "plan": plan.to_data(SHOWN_CHANGES),
+        "msg": work.msg or summary(plan, module.check_mode),
+        **work.result,
+    }
+    if module._diff:
+        result["diff"] = [_diff(change) for change in plan.changes[:SHOWN_CHANGES]]
+    if plan.changed and work.apply is not None and not module.check_mode:
+        result.update(work.apply() or {})
+    return result
+
+
+def _check_fingerprint(plan: Plan, approved: Optional[str]) -> None:
+    # With nothing left to do, what was approved has been done: a second run is no error.
+    if approved and plan.changed and plan.fingerprint != approved.strip().lower():
+        raise PlatformError(
+            f"The plan is not the one that was approved: plan_fingerprint is {approved}, this plan's is "
+            f"{plan.fingerprint}. Nothing was changed. Look at the new plan and approve that",
+            "plan_changed",
+        )
+
+
+def _write_plan_file(plan: Plan, path: str) -> None:
+    # In check mode too: a plan is asked for there more than anywhere. It is no part of what the module manages.
+    content = (json.dumps(plan.to_data(-1), indent=2, sort_keys=True) + "\n").encode("utf-8")
+    write_atomic(os.path.expanduser(path), content)  # noqa: PTH111
+
+
+def summary(plan: Plan, check_mode: bool = False) -> str:
+    """The plan's counts as a sentence."""
+    counts = plan.counts
+    if not plan.changed:
+        return f"Nothing to change, {counts['unchanged']} as declared."
+    done = ("to create", "to update", "to delete") if check_mode else ("created", "updated", "deleted")
+    parts = [f"{counts[action]} {word}" for action, word in zip(("create", "update", "delete"), done) if counts[action]]
+    return f"{', '.join(parts)}, {counts['unchanged']} unchanged."
+
+
+def _diff(change: Change) -> dict[str, str]:
+    header = f"{change.kind} {change.name}"
+    because = f" ({', '.join(change.reasons)})" if change.reasons else ""
+    return {
+        "before_header": header,
+        "after_header": header + because,
+        "before": _text(change.before),
+        "after": _text(change.after),
+    }
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, str):
+        return value
+    return json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n"

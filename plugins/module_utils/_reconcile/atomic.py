@@ -1,0 +1,478 @@
+# Copyright: (c) 2026, zerotrust.platform contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Files written so that a reader, a crash and an attacker each find the old content or the new one, nothing between.
+
+A write is: a temporary file in the destination's own directory (O_CREAT|O_EXCL|O_NOFOLLOW, its final mode set before
+the first byte), fsync, rename over the destination, fsync of the directory. Names below a root are resolved one
+component at a time relative to an open directory, never through a symbolic link, so nobody can swap a directory for a
+link in the middle. What is not a regular file is refused without being opened.
+
+Every system call that matters goes through an `Os`, so that a test can fail or kill the process at any of them.
+Errors are `FileError`s; `reason` is one of bad_path, symlink, is_directory, not_a_directory, special_file, hard_link,
+too_large, no_space, permission_denied, read_only, locked, lock_unsupported, os_error.
+"""
+
+# pathlib has no names relative to an open directory, and resolves links.
+# ruff: noqa: PTH100, PTH112, PTH118, PTH120, PTH123
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import re
+import secrets
+import stat
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Optional
+
+from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.errors import PlatformError
+
+TEMPORARY_PREFIX = ".zerotrust-tmp-"
+TEMPORARY = re.compile(re.escape(TEMPORARY_PREFIX) + r"[0-9a-f]{16}\Z")
+#: Nothing this project writes or reads as a whole is larger (bytes).
+MAX_FILE = 64 * 1024 * 1024
+DIRECTORY_MODE = 0o755
+
+_OPEN_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_OPEN_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_OPEN_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+
+
+class FileError(PlatformError):
+    """A file or directory that cannot be read or written safely."""
+
+
+class Os:
+    """The operating system's calls, as they are."""
+
+    close = staticmethod(os.close)
+    fchmod = staticmethod(os.fchmod)
+    fsync = staticmethod(os.fsync)
+    mkdir = staticmethod(os.mkdir)
+    open = staticmethod(os.open)
+    rename = staticmethod(os.rename)
+    rmdir = staticmethod(os.rmdir)
+    symlink = staticmethod(os.symlink)
+    unlink = staticmethod(os.unlink)
+    write = staticmethod(os.write)
+
+
+OS = Os()
+
+
+@dataclass(frozen=True)
+class FileState:
+    """A regular file as it lies on disk. mode: permission bits only."""
+
+    content: bytes
+    mode: int
+    uid: int
+    links: int
+
+
+def is_secret(mode: int) -> bool:
+    """Whether a file of this mode is for its owner's eyes only."""
+    return mode & 0o077 == 0
+
+
+def check_relative_path(path: str) -> str:
+    """The path itself, if it names a file below a root and cannot lead out of it; else `bad_path`."""
+    if not path or _CONTROL.search(path):
+        raise FileError(f"{path!r} is not a relative file name: it must be text without control characters", "bad_path")
+    parts = path.split("/")
+    if any(part in ("", ".", "..") for part in parts):
+        raise FileError(
+            f"{path!r} is not a relative file name: it must not begin or end with '/', nor hold '//', '.' or '..'",
+            "bad_path",
+        )
+    if any(part.startswith(TEMPORARY_PREFIX) for part in parts):
+        raise FileError(f"{path!r}: names that begin with {TEMPORARY_PREFIX!r} are for temporary files", "bad_path")
+    if any(len(part.encode("utf-8", "surrogatepass")) > 255 for part in parts) or len(path) > 1024:
+        raise FileError(f"{path[:60]!r}… is too long: at most 255 bytes a component, 1024 in all", "bad_path")
+    return path
+
+
+def parents(path: str) -> Iterator[str]:
+    """The directories a relative path lies in, deepest first, without the root."""
+    while "/" in path:
+        path = path.rpartition("/")[0]
+        yield path
+
+
+_REASONS = {
+    errno.ENOSPC: ("no_space", "no space is left on the file system; free some and run again"),
+    errno.EDQUOT: ("no_space", "the disk quota is used up; free some and run again"),
+    errno.EROFS: ("read_only", "the file system is mounted read-only"),
+    errno.ENAMETOOLONG: ("bad_path", "the name is too long for this file system"),
+    errno.ELOOP: ("symlink", "it is a symbolic link, which is not followed"),
+    errno.ENOTDIR: ("not_a_directory", "a part of the path is not a directory"),
+    errno.EISDIR: ("is_directory", "it is a directory"),
+}
+
+
+@contextmanager
+def explained(path: str, doing: str) -> Iterator[None]:
+    """Turn an OSError into a FileError that says what was tried on what, and why it failed."""
+    try:
+        yield
+    except OSError as error:
+        code = error.errno or 0
+        if code in (errno.EACCES, errno.EPERM):
+            why = f"permission denied to user id {os.geteuid()}"
+            reason = "permission_denied"
+        else:
+            reason, why = _REASONS.get(code, ("os_error", os.strerror(code) if code else str(error)))
+        raise FileError(f"{path}: cannot {doing}: {why}", reason) from error
+
+
+def _refuse_unless_regular(path: str, mode: int) -> None:
+    if stat.S_ISREG(mode):
+        return
+    if stat.S_ISLNK(mode):
+        raise FileError(f"{path}: is a symbolic link, which is not followed; remove it or name its target", "symlink")
+    if stat.S_ISDIR(mode):
+        raise FileError(
+            f"{path}: is a directory where a file should be; remove it or choose another name", "is_directory"
+        )
+    raise FileError(f"{path}: is a FIFO, socket or device where a file should be; remove it", "special_file")
+
+
+class Tree:
+    """A root directory and the files below it. Paths are relative to the root, with `/` between components.
+
+    The root need not exist: reading then finds nothing, and the first write makes it.
+    `path` may contain symbolic links only if root or the running user owns them.
+    """
+
+    def __init__(self, path: str, system: Os = OS) -> None:
+        self.path = os.path.abspath(path)
+        self._os = system
+        self._root: Optional[int] = None
+        #: The directory used last; trees are walked in order, so that one is enough.
+        self._last: tuple[str, Optional[int]] = ("", None)
+        #: Directories with entries that are not yet on disk for sure.
+        self._unsynced: set[str] = set()
+        self._check_ancestors()
+        self._open_root()
+
+    def __enter__(self) -> Tree:
+        return self
+
+    def __exit__(
+        self, kind: Optional[type[BaseException]], error: Optional[BaseException], trace: Optional[TracebackType]
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close what is open; a lock ends with it."""
+        self._forget_last()
+        if self._root is not None:
+            self._os.close(self._root)
+            self._root = None
+
+    @property
+    def exists(self) -> bool:
+        return self._root is not None
+
+    def name(self, path: str) -> str:
+        """How a path below the root is called in messages."""
+        return os.path.join(self.path, path) if path else self.path
+
+    # Directories
+
+    def _check_ancestors(self) -> None:
+        # Somebody else's link in the path would let that person choose where our files, and keys, go.
+        current = "/"
+        for part in self.path.split("/")[1:]:
+            current = os.path.join(current, part)
+            try:
+                found = os.lstat(current)
+            except OSError:
+                return
+            if stat.S_ISLNK(found.st_mode) and found.st_uid not in (0, os.geteuid()):
+                raise FileError(
+                    f"{current}: is a symbolic link that belongs to user id {found.st_uid}; "
+                    "name the directory it leads to if it is to be trusted",
+                    "symlink",
+                )
+
+    def _open_root(self) -> None:
+        with explained(self.path, "open the directory"):
+            try:
+                # The last component may be a link too: it has been checked with the others.
+                self._root = self._os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            except FileNotFoundError:
+                self._root = None
+
+    def create_root(self) -> None:
+        """Make the root, and what is missing above it (mode 0755 each), unless it is there."""
+        if self._root is not None:
+            return
+        missing: list[str] = []
+        current = self.path
+        while not os.path.isdir(current):
+            missing.append(current)
+            current = os.path.dirname(current)
+        for directory in reversed(missing):
+            with explained(directory, "make the directory"):
+                try:
+                    self._os.mkdir(directory, DIRECTORY_MODE)
+                except FileExistsError:
+                    # Another run was faster.
+                    continue
+                handle = self._os.open(directory, _OPEN_DIRECTORY)
+                try:
+                    self._os.fchmod(handle, DIRECTORY_MODE)
+                finally:
+                    self._os.close(handle)
+        self._open_root()
+        if self._root is None:
+            raise FileError(f"{self.path}: the directory vanished while it was being made", "os_error")
+
+    def _forget_last(self) -> None:
+        _path, handle = self._last
+        self._last = ("", None)
+        if handle is not None:
+            self._os.close(handle)
+
+    def _directory(self, path: str, create: bool = False) -> Optional[int]:
+        """A handle of a directory below the root, None if there is none; it lives until another one is asked for."""
+        if create:
+            self.create_root()
+        if self._root is None or not path:
+            return self._root
+        if self._last[0] == path and self._last[1] is not None:
+            return self._last[1]
+        self._forget_last()
+        current, done = self._root, ""
+        for part in path.split("/"):
+            parent, done = done, f"{done}/{part}" if done else part
+            try:
+                following = self._enter(current, part, parent, done, create)
+            finally:
+                if current != self._root:
+                    self._os.close(current)
+            if following is None:
+                return None
+            current = following
+        self._last = (path, current)
+        return current
+
+    def _enter(self, handle: int, part: str, parent: str, path: str, create: bool) -> Optional[int]:
+        with explained(self.name(path), "open the directory"):
+            try:
+                return self._os.open(part, _OPEN_DIRECTORY, dir_fd=handle)
+            except FileNotFoundError:
+                if not create:
+                    return None
+            except OSError as error:
+                if error.errno in (errno.ENOTDIR, errno.ELOOP):
+                    self._refuse_directory(handle, part, path)
+                raise
+        with explained(self.name(path), "make the directory"):
+            self._os.mkdir(part, DIRECTORY_MODE, dir_fd=handle)
+            made = self._os.open(part, _OPEN_DIRECTORY, dir_fd=handle)
+            try:
+                # Whatever the umask is.
+                self._os.fchmod(made, DIRECTORY_MODE)
+            except BaseException:
+                self._os.close(made)
+                raise
+            self._unsynced.add(parent)
+            return made
+
+    def _refuse_directory(self, handle: int, part: str, path: str) -> None:
+        found = os.stat(part, dir_fd=handle, follow_symlinks=False)
+        if stat.S_ISLNK(found.st_mode):
+            raise FileError(
+                f"{self.name(path)}: is a symbolic link, which is not followed; remove it or name its target", "symlink"
+            )
+        raise FileError(
+            f"{self.name(path)}: is a file where a directory should be; remove it or choose another name",
+            "not_a_directory",
+        )
+
+    def entries(self, path: str = "") -> list[tuple[str, bool]]:
+        """(name, is a directory) of everything in a directory, sorted; nothing if there is no such directory."""
+        handle = self._directory(path)
+        if handle is None:
+            return []
+        with explained(self.name(path), "list the directory"), os.scandir(handle) as found:
+            return sorted((entry.name, entry.is_dir(follow_symlinks=False)) for entry in found)
+
+    # Files
+
+    def stat(self, path: str) -> Optional[os.stat_result]:
+        """The file's attributes, None if there is none; a FileError if it is anything but a regular file."""
+        parent, _slash, name = path.rpartition("/")
+        handle = self._directory(parent)
+        if handle is None:
+            return None
+        with explained(self.name(path), "read the file's attributes"):
+            try:
+                found = os.stat(name, dir_fd=handle, follow_symlinks=False)
+            except FileNotFoundError:
+                return None
+        _refuse_unless_regular(self.name(path), found.st_mode)
+        return found
+
+    def read(self, path: str) -> Optional[FileState]:
+        """The file, None if there is none; a FileError if it is anything but a regular file."""
+        found = self.stat(path)
+        if found is None:
+            return None
+        if found.st_size > MAX_FILE:
+            raise FileError(f"{self.name(path)}: is larger than {MAX_FILE} bytes, so it is none of ours", "too_large")
+        parent, _slash, name = path.rpartition("/")
+        with explained(self.name(path), "read the file"):
+            handle = self._os.open(name, _OPEN_READ, dir_fd=self._directory(parent))
+            with open(handle, "rb", buffering=0) as file:
+                content = file.readall()
+        return FileState(content, stat.S_IMODE(found.st_mode), found.st_uid, found.st_nlink)
+
+    def write(self, path: str, content: bytes, mode: int) -> None:
+        """Create or replace a file, with directories it needs. Durable after `sync`."""
+        check_relative_path(path)
+        parent, _slash, name = path.rpartition("/")
+        directory = self._directory(parent, create=True)
+        found = self.stat(path)
+        if found is not None and is_secret(mode) and found.st_nlink > 1:
+            raise FileError(
+                f"{self.name(path)}: has {found.st_nlink} hard links, so a copy of the secret would stay under the "
+                "other name; remove one of them",
+                "hard_link",
+            )
+        with explained(self.name(path), "write the file"):
+            temporary = TEMPORARY_PREFIX + secrets.token_hex(8)
+            try:
+                handle = self._os.open(temporary, _OPEN_NEW, mode, dir_fd=directory)
+                try:
+                    # The umask may have taken bits away; it never adds any.
+                    self._os.fchmod(handle, mode)
+                    rest = memoryview(content)
+                    while rest:
+                        rest = rest[self._os.write(handle, rest) :]
+                    self._os.fsync(handle)
+                finally:
+                    self._os.close(handle)
+                self._os.rename(temporary, name, src_dir_fd=directory, dst_dir_fd=directory)
+            except BaseException:
+                # Not made, or already renamed; if it is still there, the next run removes it.
+                with suppress(OSError):
+                    self._os.unlink(temporary, dir_fd=directory)
+                raise
+        self._unsynced.add(parent)
+
+    def remove(self, path: str) -> None:
+        """Remove a file, if it is there."""
+        parent, _slash, name = path.rpartition("/")
+        handle = self._directory(parent)
+        if handle is None:
+            return
+        with explained(self.name(path), "remove the file"):
+            try:
+                self._os.unlink(name, dir_fd=handle)
+            except FileNotFoundError:
+                return
+        self._unsynced.add(parent)
+
+    def remove_empty(self, path: str) -> bool:
+        """Remove a directory below the root if it is there and empty; whether it is gone."""
+        parent, _slash, name = path.rpartition("/")
+        try:
+            handle = self._directory(parent)
+        except FileError as error:
+            if error.reason in ("not_a_directory", "symlink"):
+                return False
+            raise
+        if handle is None:
+            return True
+        with explained(self.name(path), "remove the directory"):
+            try:
+                self._os.rmdir(name, dir_fd=handle)
+            except FileNotFoundError:
+                return True
+            except OSError as error:
+                if error.errno in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR, errno.EBUSY):
+                    return False
+                raise
+        if self._last[0] == path:
+            # A directory of this name that is made anew is another one.
+            self._forget_last()
+        self._unsynced.discard(path)
+        self._unsynced.add(parent)
+        return True
+
+    def remove_root(self) -> None:
+        """Remove the root if it is empty."""
+        self.close()
+        with explained(self.path, "remove the directory"):
+            try:
+                self._os.rmdir(self.path)
+            except FileNotFoundError:
+                pass
+            except OSError as error:
+                if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.EBUSY):
+                    raise
+
+    def sync(self) -> None:
+        """Bring what was created, replaced and removed to the disk."""
+        for path in sorted(self._unsynced):
+            handle = self._directory(path)
+            if handle is not None:
+                with explained(self.name(path), "write the directory"):
+                    self._os.fsync(handle)
+        self._unsynced.clear()
+
+    def lock(self, timeout: float = 30.0) -> None:
+        """Keep other runs out until `close`. Waits at most `timeout` seconds, then fails with `locked`.
+
+        The lock is flock(2) on the root itself: no lock file, and it ends with the process however that dies.
+        """
+        self.create_root()
+        if self._root is None:
+            raise FileError(f"{self.path}: there is no directory to lock", "os_error")
+        end = time.monotonic() + timeout
+        while True:
+            try:
+                fcntl.flock(self._root, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return
+            except BlockingIOError:
+                if time.monotonic() >= end:
+                    raise FileError(
+                        f"{self.path}: another run has been working on it for {timeout:g} s; run again when it is done",
+                        "locked",
+                    ) from None
+                time.sleep(0.05)
+            except OSError as error:
+                raise FileError(
+                    f"{self.path}: this file system cannot lock a directory ({os.strerror(error.errno or 0)}); "
+                    "use a local one",
+                    "lock_unsupported",
+                ) from error
+
+
+def write_atomic(path: str, content: bytes, mode: int = 0o644, system: Os = OS) -> None:
+    """Create or replace one file, and make it durable."""
+    directory, name = os.path.split(os.path.abspath(path))
+    with Tree(directory, system) as tree:
+        for entry, _is_directory in tree.entries():
+            if TEMPORARY.match(entry) and _is_stale(os.path.join(directory, entry)):
+                tree.remove(entry)
+        tree.write(name, content, mode)
+        tree.sync()
+
+
+def _is_stale(path: str, age: float = 3600.0) -> bool:
+    # No lock is held here, so a young temporary file may be another run's.
+    try:
+        return time.time() - os.lstat(path).st_mtime > age
+    except OSError:
+        return False

@@ -1,0 +1,414 @@
+# Copyright: (c) 2026, zerotrust.platform contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A directory of files as a reconciled thing.
+
+    desired {relative path: bytes} ─┐
+    manifest (what is ours)        ─┼─▶ plan_tree ─▶ TreePlan ─▶ apply_tree
+    the directory                  ─┘                 .plan: shown
+
+Ownership: `.zerotrust-manifest.json` in the root names the owner and each file we made with its sha256. What it does
+not name is foreign: left alone and reported. A foreign file that stands where one of ours should is refused
+(`foreign_file`) unless its content is the same or `adopt` is set. A root that another owner has is refused.
+
+Crashes: before a new path is written, it is entered in the manifest as pending, with the hash it is going to have; the
+last write of a run makes the manifest final. So whatever the run that follows wants, it knows what is ours. Files are
+created and updated before others are deleted, unless an old file stands where a new directory should be.
+
+An unchanged tree costs a stat and a read for each file, and nothing is written.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Optional
+
+from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.atomic import (
+    OS,
+    TEMPORARY,
+    FileError,
+    FileState,
+    Os,
+    Tree,
+    check_relative_path,
+    is_secret,
+    parents,
+    write_atomic,
+)
+from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.plan import (
+    CREATE,
+    DELETE,
+    UPDATE,
+    Change,
+    Plan,
+)
+
+__all__ = [
+    "MANIFEST",
+    "FileError",
+    "Manifest",
+    "TreePlan",
+    "apply_tree",
+    "plan_tree",
+    "read_manifest",
+    "write_atomic",
+]
+
+MANIFEST = ".zerotrust-manifest.json"
+_VERSION = 1
+#: What `--diff` shows of one side of one file, in characters.
+_SHOWN = 20_000
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a root directory says of itself.
+
+    attributes: the caller's own facts about the tree, such as a trust domain.
+    files: relative path -> sha256 (hex) of what we wrote there.
+    pending: the same for paths that an unfinished run was about to create.
+    made_root: whether the directory itself is ours to remove.
+    """
+
+    owner: str
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+    files: Mapping[str, str] = field(default_factory=dict)
+    pending: Mapping[str, str] = field(default_factory=dict)
+    made_root: bool = False
+
+    def to_bytes(self) -> bytes:
+        data: dict[str, Any] = {
+            "version": _VERSION,
+            "owner": self.owner,
+            "made_root": self.made_root,
+            "attributes": dict(self.attributes),
+            "files": dict(self.files),
+        }
+        if self.pending:
+            data["pending"] = dict(self.pending)
+        return (json.dumps(data, indent=1, sort_keys=True) + "\n").encode("utf-8")
+
+
+@dataclass(frozen=True)
+class TreePlan:
+    """What `apply_tree` needs beside what is shown of it (`plan`)."""
+
+    plan: Plan
+    root: str
+    before: Optional[Manifest]
+    after: Manifest
+    writes: Mapping[str, tuple[bytes, int]]
+    removes: frozenset[str]
+    temporaries: tuple[str, ...]
+    system: Os
+
+
+def _hash(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _is_hashes(value: object) -> bool:
+    return isinstance(value, dict) and all(isinstance(item, str) for pair in value.items() for item in pair)
+
+
+def read_manifest(tree: Tree) -> Optional[Manifest]:
+    """The root's manifest, None if it has none."""
+    state = tree.read(MANIFEST)
+    if state is None:
+        return None
+    try:
+        data = json.loads(state.content)
+        if data["version"] != _VERSION:
+            raise FileError(
+                f"{tree.name(MANIFEST)}: has format version {data['version']!r}, this release knows {_VERSION} only",
+                "bad_manifest",
+            )
+        files, pending = data["files"], data.get("pending", {})
+        if not (isinstance(data["owner"], str) and _is_hashes(files) and _is_hashes(pending)):
+            raise ValueError("wrong types")
+        # Otherwise whoever can write the manifest could have us remove any file.
+        for path in (*files, *pending):
+            check_relative_path(path)
+        return Manifest(data["owner"], dict(data["attributes"]), files, pending, data["made_root"] is True)
+    except (ValueError, KeyError, TypeError) as error:
+        raise FileError(
+            f"{tree.name(MANIFEST)}: is not a manifest of ours ({type(error).__name__}); restore it, or remove it to "
+            "start afresh: files whose content differs from what is declared then count as foreign",
+            "bad_manifest",
+        ) from error
+
+
+def shown_text(content: bytes, mode: int) -> str:
+    """A file as a diff may show it: never a secret, never without bound."""
+    if is_secret(mode):
+        return "*** (secret, not shown)\n"
+    try:
+        text = content.decode("utf-8")
+    except UnicodeDecodeError:
+        return f"(binary, {len(content)} bytes, sha256 {_hash(content)})\n"
+    if len(text) > _SHOWN:
+        return f"{text[:_SHOWN]}\n(… {len(text) - _SHOWN} more characters, sha256 {_hash(content)})\n"
+    return text
+
+
+def _check_desired(desired: Mapping[str, bytes]) -> None:
+    errors: list[str] = []
+    for path in desired:
+        try:
+            check_relative_path(path)
+        except FileError as error:
+            errors.append(error.message)
+            continue
+        if path == MANIFEST:
+            errors.append(f"{path!r} is the manifest's own name")
+        errors.extend(
+            f"{parent!r} is declared as a file, and as a directory of {path!r}"
+            for parent in parents(path)
+            if parent in desired
+        )
+    _raise(errors, "bad_path")
+
+
+def _raise(errors: list[str], reason: str) -> None:
+    if len(errors) == 1:
+        raise FileError(errors[0], reason)
+    if errors:
+        raise FileError(f"{errors[0]} (and {len(errors) - 1} more)", reason, errors)
+
+
+class _Planner:
+    """One comparison of a tree with what is desired."""
+
+    def __init__(self, tree: Tree, desired: Mapping[str, bytes], modes: Mapping[str, int], adopt: bool) -> None:
+        self.tree, self.desired, self.modes, self.adopt = tree, desired, modes, adopt
+        self.manifest = read_manifest(tree)
+        self.files = self.manifest.files if self.manifest else {}
+        self.pending = self.manifest.pending if self.manifest else {}
+        self.stale = {path for path in (*self.files, *self.pending) if path not in desired}
+        self.changes: list[Change] = []
+        self.errors: list[tuple[str, str]] = []
+        self.writes: dict[str, tuple[bytes, int]] = {}
+        self.removes: list[str] = []
+        self.unchanged = 0
+
+    def is_ours(self, path: str, state: FileState) -> bool:
+        if path in self.files:
+            return True
+        # A pending path was ours only if the write happened: writes are atomic, so the hash tells.
+        return path in self.pending and _hash(state.content) == self.pending[path]
+
+    def read(self, path: str) -> Optional[FileState]:
+        """The file in the way of a desired one; None too if all that is in the way is ours and goes."""
+        try:
+            return self.tree.read(path)
+        except FileError as error:
+            if error.reason == "not_a_directory" and any(parent in self.stale for parent in parents(path)):
+                return None
+            if error.reason == "is_directory" and self.goes(path):
+                return None
+            raise
+
+    def goes(self, directory: str) -> bool:
+        """Whether all that is in a directory is ours and no longer declared."""
+        return all(
+            self.goes(f"{directory}/{name}")
+            if is_directory
+            else f"{directory}/{name}" in self.stale or bool(TEMPORARY.match(name))
+            for name, is_directory in self.tree.entries(directory)
+        )
+
+    def compare(self, path: str) -> None:
+        content, mode = self.desired[path], self.modes[path]
+        try:
+            state = self.read(path)
+        except FileError as error:
+            self.errors.append((error.message, error.reason))
+            return
+        after = shown_text(content, mode)
+        digest = _hash(content + b"\0%o" % mode)
+        if state is None:
+            reason = "missing" if path in self.files else "declared"
+            self.changes.append(Change(CREATE, "file", path, (reason,), None, after, digest))
+            self.writes[path] = (content, mode)
+            return
+        same, ours = state.content == content, self.is_ours(path, state)
+        if not same and not ours and not self.adopt:
+            self.errors.append(
+                (
+                    f"{self.tree.name(path)}: a file that is not ours stands there with another content; move it "
+                    "away, or set adopt to replace it",
+                    "foreign_file",
+                )
+            )
+            return
+        reasons = []
+        if not ours and not same:
+            reasons.append("adopted")
+        elif path in self.files and self.files[path] != _hash(state.content):
+            reasons.append("edited")
+        elif not same:
+            reasons.append("content")
+        if state.mode != mode:
+            reasons.append(f"mode {state.mode:04o} should be {mode:04o}")
+        if same and state.mode == mode:
+            self.unchanged += 1
+            return
+        before = shown_text(state.content, max(mode, 0) if is_secret(mode) else state.mode)
+        self.changes.append(Change(UPDATE, "file", path, tuple(reasons), before, after, digest))
+        self.writes[path] = (content, mode)
+
+    def drop(self, path: str) -> None:
+        """A path of the manifest that is no longer declared."""
+        try:
+            state = self.tree.read(path)
+        except FileError:
+            # Somebody put something else there: it is not what we made.
+            return
+        if state is None or not self.is_ours(path, state):
+            return
+        reasons = ["not_declared"]
+        if path in self.files and self.files[path] != _hash(state.content):
+            reasons.append("edited")
+        self.changes.append(Change(DELETE, "file", path, tuple(reasons), shown_text(state.content, state.mode), None))
+        self.removes.append(path)
+
+    def look_around(self) -> tuple[list[str], list[str]]:
+        """Foreign names and left temporary files, in directories that hold files of ours. Others are not entered."""
+        ours: set[str] = {*self.desired, *self.removes}
+        directories = {""}
+        for path in (*self.desired, *self.files, *self.pending):
+            directories.update(parents(path))
+        foreign, temporaries = [], []
+        for directory in sorted(directories):
+            try:
+                found = self.tree.entries(directory)
+            except FileError:
+                # A link or a file where a directory was: listed in its parent.
+                continue
+            for name, is_directory in found:
+                path = f"{directory}/{name}" if directory else name
+                if TEMPORARY.match(name) and not is_directory:
+                    temporaries.append(path)
+                elif is_directory and path not in directories:
+                    foreign.append(path + "/")
+                elif not is_directory and path not in ours and path != MANIFEST:
+                    foreign.append(path)
+        return foreign, temporaries
+
+
+def plan_tree(
+    root: str,
+    desired: Mapping[str, bytes],
+    owner: str,
+    *,
+    attributes: Optional[Mapping[str, Any]] = None,
+    mode: int = 0o644,
+    modes: Optional[Mapping[str, int]] = None,
+    adopt: bool = False,
+    system: Os = OS,
+) -> TreePlan:
+    """Compare `root` with `desired` (relative path -> content). Reads only.
+
+    owner: who declares the tree; a root whose manifest names another is refused (`foreign_owner`).
+    attributes: JSON-like facts kept in the manifest.
+    mode: of each file; `modes` names exceptions.
+    Nothing desired means nothing is left: the manifest goes too, and the root if we made it and it is empty.
+    """
+    _check_desired(desired)
+    with Tree(root, system) as tree:
+        planner = _Planner(tree, desired, {path: (modes or {}).get(path, mode) for path in desired}, adopt)
+        before = planner.manifest
+        if before is not None and before.owner != owner:
+            raise FileError(
+                f"{tree.path}: belongs to owner {before.owner!r}, not to {owner!r}; choose another directory or owner",
+                "foreign_owner",
+            )
+        for path in sorted(desired):
+            planner.compare(path)
+        if planner.errors:
+            _raise([message for message, _reason in planner.errors], planner.errors[0][1])
+        for path in sorted(planner.stale):
+            planner.drop(path)
+        foreign, temporaries = planner.look_around()
+        after = Manifest(
+            owner,
+            dict(attributes or {}),
+            {path: _hash(content) for path, content in desired.items()},
+            made_root=before.made_root if before else not tree.exists,
+        )
+    changes = planner.changes
+    changes.extend(Change(DELETE, "temporary", path, ("left_by_a_crash",)) for path in temporaries)
+    changes.extend(_manifest_change(before, after, bool(changes)))
+    plan = Plan(tuple(changes), planner.unchanged, tuple(foreign))
+    return TreePlan(
+        plan, tree.path, before, after, planner.writes, frozenset(planner.removes), tuple(temporaries), system
+    )
+
+
+def _manifest_change(before: Optional[Manifest], after: Manifest, others: bool) -> list[Change]:
+    """The manifest follows the files unsaid; it is a change of its own if it says something new, or alone changes."""
+    known = dict(before.attributes) if before else {}
+    if before is not None and after.files and known != after.attributes:
+        return [Change(UPDATE, "manifest", MANIFEST, ("attributes",), known, dict(after.attributes))]
+    if others or before == after or (before is None and not after.files):
+        return []
+    if not after.files:
+        return [Change(DELETE, "manifest", MANIFEST, ("not_declared",))]
+    if before is None:
+        return [Change(CREATE, "manifest", MANIFEST, ("adopted",))]
+    return [Change(UPDATE, "manifest", MANIFEST, ("unfinished_run",))]
+
+
+def apply_tree(tree_plan: TreePlan, lock_timeout: float = 30.0) -> None:
+    """Do what the plan says, under a lock. A failed run is continued by planning and applying again.
+
+    Refused (`changed_meanwhile`) if another run has changed the tree since it was planned.
+    """
+    if not tree_plan.plan.changed:
+        return
+    before = tree_plan.before or Manifest(tree_plan.after.owner)
+    after = tree_plan.after
+    with Tree(tree_plan.root, tree_plan.system) as tree:
+        tree.lock(lock_timeout)
+        if read_manifest(tree) != tree_plan.before:
+            raise FileError(
+                f"{tree.path}: was changed by another run since it was planned; run again", "changed_meanwhile"
+            )
+        for path in tree_plan.temporaries:
+            tree.remove(path)
+        pending = {path: after.files[path] for path in tree_plan.writes if path not in before.files}
+        if pending:
+            # What a broken run left pending stays known until this run is through.
+            intent = replace(before, pending={**before.pending, **pending}, made_root=after.made_root)
+            tree.write(MANIFEST, intent.to_bytes(), 0o644)
+            tree.sync()
+        # What is gone already too: a crash may have left its directory empty.
+        stale = [path for path in {**before.files, **before.pending} if path not in after.files]
+        directories = {parent for path in after.files for parent in parents(path)}
+        in_the_way = {path for path in stale if path in directories or any(up in after.files for up in parents(path))}
+        _remove(tree, in_the_way, tree_plan.removes)
+        for path, (content, mode) in sorted(tree_plan.writes.items()):
+            tree.write(path, content, mode)
+        _remove(tree, in_the_way.symmetric_difference(stale), tree_plan.removes)
+        tree.sync()
+        if after.files:
+            tree.write(MANIFEST, after.to_bytes(), 0o644)
+            tree.sync()
+            return
+        tree.remove(MANIFEST)
+        tree.sync()
+        if after.made_root:
+            tree.remove_root()
+
+
+def _remove(tree: Tree, stale: Iterable[str], removes: frozenset[str]) -> None:
+    for path in sorted(stale, reverse=True):
+        if path in removes:
+            tree.remove(path)
+        for parent in parents(path):
+            if not tree.remove_empty(parent):
+                break
