@@ -47,12 +47,22 @@ class MapOf:
 
 
 @dataclass(frozen=True)
+class Fold:
+    """That an object with a single item in the list ``into`` may carry the item's ``keys`` itself."""
+
+    into: str
+    item: ObjectOf
+    keys: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class ObjectOf:
-    """A dataclass; ``short`` are the scalars it may be written as, and ``expand`` turns one into the long form."""
+    """A dataclass. ``short`` are the scalars it may be written as; ``expand`` makes the long form of one, or None."""
 
     cls: type
     short: tuple[Scalar, ...] = ()
-    expand: Optional[Callable[[Any], dict[str, Any]]] = None
+    expand: Optional[Callable[[Any], Optional[dict[str, Any]]]] = None
+    fold: Optional[Fold] = None
 
 
 Type = Union[Scalar, ListOf, MapOf, ObjectOf]

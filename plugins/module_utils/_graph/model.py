@@ -41,6 +41,7 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._graph.fields i
     ROUTE_PATH,
     SERVICE_NAME,
     TRUST_DOMAIN,
+    Fold,
     ListOf,
     MapOf,
     ObjectOf,
@@ -145,7 +146,7 @@ class Cors:
     )
 
 
-CORS = ObjectOf(Cors, short=(FLAG,), expand=lambda on: {} if on else {"origins": None})
+CORS = ObjectOf(Cors, short=(FLAG,), expand=lambda on: {} if on else None)
 
 
 @dataclass(frozen=True)
@@ -287,13 +288,16 @@ class Service:
     metrics: Optional[Metrics] = field(
         default=None,
         metadata=spec(
-            ObjectOf(Metrics, short=(FLAG,), expand=lambda on: {}),
+            ObjectOf(Metrics, short=(FLAG,), expand=lambda on: {} if on else None),
             "Where callers with scrapes: true read its metrics; true for GET /metrics on its only port.",
         ),
     )
     traffic: Optional[TrafficPolicy] = field(
         default=None, metadata=spec(TRAFFIC, "How Istio's clients treat it. Default: the mesh's traffic.")
     )
+
+
+SERVICE = ObjectOf(Service, fold=Fold("ports", ObjectOf(Port), ("port", "target_port", "protocol")))
 
 
 @dataclass(frozen=True)
@@ -434,7 +438,7 @@ class Graph:
     )
     trust_domain: str = field(metadata=spec(TRUST_DOMAIN, "The SPIFFE trust domain.", required=True))
     services: Mapping[str, Service] = field(
-        metadata=spec(MapOf(SERVICE_NAME, ObjectOf(Service)), "The workloads, by name.", required=True)
+        metadata=spec(MapOf(SERVICE_NAME, SERVICE), "The workloads, by name.", required=True)
     )
     namespace: str = field(
         default="", metadata=spec(DNS_LABEL, "The namespace of services that name none. Default: the graph's name.")
