@@ -109,11 +109,11 @@ $(OLDER_CORES:%=sanity-core-%): sanity-core-%: .venv-%/.ready
 	@$(say) "ansible-test sanity, ansible-core $*, Python $(SANITY_PYTHON)"
 	@.venv-$*/bin/python tools/sanity.py --python $(SANITY_PYTHON) --color no $(ARGS)
 
-# The locked versions of everything but ansible-core and what only works with the newest one.
+# The locked versions of everything but ansible-core and of what older ones refuse.
 .venv-%/.ready: requirements.lock | setup
 	@$(say) "Setting up .venv-$* with ansible-core $*"
 	@test -x .venv-$*/bin/python || $(PYTHON) -m venv .venv-$*
-	@grep -E '^[a-z0-9-]+==' requirements.lock | grep -v '^ansible-core==' | sed 's/ *\\$$//' > .venv-$*/constraints.txt
+	@grep -E '^[a-z0-9-]+==' requirements.lock | grep -vE '^(ansible-core|resolvelib)==' | sed 's/ *\\$$//' > .venv-$*/constraints.txt
 	@uv pip install --quiet --python .venv-$*/bin/python --constraints .venv-$*/constraints.txt \
 		"ansible-core==$*.*" -r requirements.txt hypothesis pytest pytest-xdist
 	@touch $@
