@@ -190,14 +190,14 @@ def _calls(graph: Graph, report: Report) -> None:
 
 
 def _requests(call: Call, port: Port, path: Path, report: Report) -> None:
-    """Methods and paths mean something only where an enforcement point can see them (Istio ignores or refuses them elsewhere)."""
+    """Methods and paths mean something only where an enforcement point can see them; elsewhere a rule never matches."""
     for key, values in (("methods", call.methods), ("paths", call.paths)):
         if values and not port.is_http:
             what = ", ".join(values)
             message = f"{what} cannot be seen on a {port.protocol} port; leave them out or declare it http"
             report.add((*path, key), "not_http", message)
     if call.methods and port.protocol == "grpc":
-        report.add((*path, "methods"), "not_http", "gRPC is always POST; say paths such as /package.Service/*")
+        report.add((*path, "methods"), "not_http", "are always POST in gRPC; say paths such as /package.Service/*")
 
 
 def _callers(graph: Graph, report: Report) -> None:

@@ -117,9 +117,10 @@ class _Builder:
             elif isinstance(event, (yaml.MappingEndEvent, yaml.SequenceEndEvent)):
                 self._close()
             elif isinstance(event, yaml.AliasEvent):
-                if event.anchor is None or event.anchor not in self.anchors:
-                    self._fail("bad_alias", f"the alias *{event.anchor} refers to itself or to nothing", place)
-                self._add(*self.anchors[event.anchor], place)
+                anchor = str(event.anchor)
+                if anchor not in self.anchors:
+                    self._fail("bad_alias", f"the alias *{anchor} refers to itself or to nothing", place)
+                self._add(*self.anchors[anchor], place)
         return self.loaded
 
     def _fail(self, code: str, message: str, place: Place) -> None:

@@ -101,6 +101,7 @@ class _Spoiled:
 
 
 SPOILED = _Spoiled()
+UNREADABLE = "unreadable"
 
 
 @cache
@@ -184,7 +185,7 @@ class Reader:
         for key, item in value.items():
             if self._scalar(type_.key, key, (*path, str(key))) is SPOILED:
                 continue
-            if isinstance(type_.value, ObjectOf) and "name" in _unspecified(type_.value.cls):
+            if isinstance(type_.value, ObjectOf) and named(type_.value.cls):
                 read = self._object(type_.value, {} if item is None else item, (*path, key), {"name": key})
             else:
                 read = self.read(type_.value, item, (*path, key))
@@ -252,6 +253,10 @@ class Reader:
         for key in lacking:
             if key not in raw:
                 self.add(path, "missing_key", f"lacks '{key}' ({known[key][1].description.rstrip('.')})")
+        if cls is Graph and "services" in values:
+            # What is wrong with the graph's own names must not hide what is wrong with its services.
+            values.update({known[key][0]: UNREADABLE for key in lacking})
+            lacking = []
         return SPOILED if lacking else cls(**values)
 
 
@@ -278,8 +283,9 @@ class _Kept:
 
 
 @cache
-def _unspecified(cls: type) -> tuple[str, ...]:
-    return tuple(item.name for item in dataclass_fields(cls) if "spec" not in item.metadata)
+def named(cls: type) -> bool:
+    """Whether objects of a class have their name from the key they stand under."""
+    return "name" not in specs(cls) and any(item.name == "name" for item in dataclass_fields(cls))
 
 
 def _expected(type_: Type) -> str:
