@@ -67,24 +67,17 @@ test: setup lint sanity pytest  ## Everything that must hold: lint, ansible-test
 
 .PHONY: lint
 lint: setup  ## ruff, mypy, yamllint, ansible-lint, antsibull-changelog, antsibull-docs, role READMEs, reuse
-	@$(say) "ruff check"
-	@ruff check --quiet .
-	@$(say) "ruff format --check"
-	@ruff format --check --quiet .
-	@$(say) "mypy --strict plugins/module_utils"
-	@mypy
-	@$(say) "yamllint"
-	@yamllint --strict .
-	@$(say) "ansible-lint, profile production"
-	@ansible-lint --nocolor --quiet
-	@$(say) "antsibull-changelog lint"
-	@antsibull-changelog lint
-	@$(say) "antsibull-docs lint-collection-docs"
-	@antsibull-docs lint-collection-docs --plugin-docs --validate-collection-refs=self .
-	@$(say) "READMEs of the roles"
-	@python tools/role_readmes.py --check
-	@$(say) "reuse lint"
-	@reuse lint --lines
+	@failed=0; check() { $(say) "$$*"; "$$@" || failed=1; }; \
+	check ruff check --quiet .; \
+	check ruff format --check --quiet .; \
+	check mypy; \
+	check yamllint --strict .; \
+	check ansible-lint --nocolor -q; \
+	check antsibull-changelog lint; \
+	check antsibull-docs lint-collection-docs --plugin-docs --validate-collection-refs=self .; \
+	check python tools/role_readmes.py --check; \
+	check reuse lint --lines; \
+	exit $$failed
 
 .PHONY: sanity
 sanity: setup  ## ansible-test sanity on a copy of the checkout
