@@ -74,7 +74,7 @@ lint: setup  ## ruff, mypy, yamllint, ansible-lint, antsibull-changelog, antsibu
 	check yamllint --strict .; \
 	check ansible-lint --nocolor -q; \
 	check antsibull-changelog lint; \
-	check antsibull-docs lint-collection-docs --plugin-docs --validate-collection-refs=self .; \
+	check antsibull-docs --config-file tools/antsibull-docs.cfg lint-collection-docs --plugin-docs --validate-collection-refs=self .; \
 	check python tools/role_readmes.py --check; \
 	check reuse lint --lines; \
 	exit $$failed
@@ -137,9 +137,9 @@ role-readmes: setup  ## Write each role's README from its argument_specs
 docs: setup  ## The HTML documentation of all plugins and roles: build/docs/html
 	@$(say) "Building the documentation"
 	@rm -rf build/docs && mkdir -p build/docs && chmod 0755 build/docs
-	@antsibull-docs sphinx-init --use-current --squash-hierarchy --lenient --sphinx-theme alabaster \
+	@antsibull-docs --config-file tools/antsibull-docs.cfg sphinx-init --use-current --squash-hierarchy --lenient --sphinx-theme alabaster \
 		--dest-dir build/docs zerotrust.platform
-	@cd build/docs && antsibull-docs collection --use-current --squash-hierarchy --dest-dir rst zerotrust.platform
+	@cd build/docs && antsibull-docs --config-file ../../tools/antsibull-docs.cfg collection --use-current --squash-hierarchy --dest-dir rst zerotrust.platform
 	@cd build/docs && sphinx-build -q -b html -c . rst html
 	@$(say) "Done. Open build/docs/html/index.html"
 
