@@ -102,13 +102,16 @@ $(OLDER_CORES:%=sanity-core-%): sanity-core-%: .venv-%/.ready
 	@$(say) "ansible-test sanity, ansible-core $*, Python $(SANITY_PYTHON)"
 	@.venv-$*/bin/python tools/sanity.py --python $(SANITY_PYTHON) --color no $(ARGS)
 
-# The locked versions of everything but ansible-core and of what older ones refuse.
-.venv-%/.ready: requirements.lock | setup
+# The locked versions of everything but ansible-core and what older ones refuse. The oldest ansible-core comes with the
+# lowest versions that requirements.txt allows, which proves those bounds.
+.venv-%/.ready: requirements.lock requirements.txt | setup
 	@$(say) "Setting up .venv-$* with ansible-core $*"
 	@test -x .venv-$*/bin/python || $(PYTHON) -m venv .venv-$*
 	@grep -E '^[a-z0-9-]+==' requirements.lock | grep -vE '^(ansible-core|resolvelib)==' | sed 's/ *\\$$//' > .venv-$*/constraints.txt
 	@uv pip install --quiet --python .venv-$*/bin/python --constraints .venv-$*/constraints.txt \
 		"ansible-core==$*.*" -r requirements.txt hypothesis pytest pytest-xdist
+	@$(if $(filter $(firstword $(OLDER_CORES)),$*),uv pip install --quiet --python .venv-$*/bin/python \
+		--upgrade --resolution lowest-direct "ansible-core==$*.*" -r requirements.txt)
 	@touch $@
 
 .PHONY: live
