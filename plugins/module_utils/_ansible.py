@@ -47,6 +47,8 @@ class Work:
     apply: does it; what it returns replaces items of `result`.
     result: what the module returns beside the plan.
     msg: one sentence; by default the plan's counts.
+    failure: why the task fails although the body did its work (and `apply` is called): what a module that judges says
+        of what it has judged.
     """
 
     plan: Optional[Plan] = None
@@ -54,6 +56,7 @@ class Work:
     result: Mapping[str, Any] = field(default_factory=dict)
     msg: str = ""
     warnings: Sequence[str] = ()
+    failure: str = ""
 
 
 def require(module: AnsibleModule, *libraries: tuple[str, str]) -> None:
@@ -70,7 +73,8 @@ def require(module: AnsibleModule, *libraries: tuple[str, str]) -> None:
 def run(module: AnsibleModule, body: Callable[[AnsibleModule], Work]) -> None:
     """Run a module's body to its end: exit_json or fail_json."""
     try:
-        result = _work(module, body)
+        work = body(module)
+        result = _done(module, work)
     except PlatformError as error:
         module.fail_json(
             msg=error.message, reason=error.reason, **({"errors": list(error.details)} if error.details else {})
@@ -80,11 +84,12 @@ def run(module: AnsibleModule, body: Callable[[AnsibleModule], Work]) -> None:
         place = f"{error.filename}: " if error.filename else ""
         module.fail_json(msg=f"{place}{error.strerror or error}", reason="os_error")
     else:
+        if work.failure:
+            module.fail_json(**{**result, "msg": work.failure})
         module.exit_json(**result)
 
 
-def _work(module: AnsibleModule, body: Callable[[AnsibleModule], Work]) -> dict[str, Any]:
-    work = body(module)
+def _done(module: AnsibleModule, work: Work) -> dict[str, Any]:
     for warning in work.warnings:
         module.warn(warning)
     plan = work.plan

@@ -68,6 +68,15 @@ class FlowSet:
     def of(allows: Iterable[Grant], denies: Iterable[Grant] = (), refused_by: RefusedBy = _unknown) -> FlowSet:
         return FlowSet(_by_callee(allows), _by_callee(denies), refused_by)
 
+    def admitted(self, callee: str, protocol: str, port: int, request: Request) -> Ids:
+        """Who may, as far as documents tell, send this request."""
+
+        def those(grants: Sequence[Grant]) -> Iterable[Grant]:
+            return (g for g in grants if g.protocol == protocol and port in g.ports and g.requests.matches(request))
+
+        refused = (grant for grant in those(self.denies.get(callee, ())) if not grant.conditional)
+        return _union(those(self.allows.get(callee, ()))) - _union(refused)
+
 
 def _by_callee(grants: Iterable[Grant]) -> dict[str, list[Grant]]:
     found: dict[str, list[Grant]] = defaultdict(list)

@@ -1,0 +1,36 @@
+# Copyright: (c) 2026, zerotrust.platform contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One file as a reconciled thing: an answer that a module is asked to leave somewhere.
+
+Unlike a tree (``files.py``) it has no manifest: whoever names the file owns it.
+"""
+
+from __future__ import annotations
+
+import os
+
+from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.files import shown_text
+from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.paths import (
+    explained,
+    refuse_unless_regular,
+)
+from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.plan import CREATE, UPDATE, Change, Plan
+
+MODE = 0o644
+
+
+def plan_file(path: str, content: bytes) -> Plan:
+    """What writing ``content`` to ``path`` (by ``atomic.write_atomic``) would change. Reads only."""
+    with explained(path, "read it"):
+        try:
+            mode = os.lstat(path).st_mode
+        except FileNotFoundError:
+            return Plan((Change(CREATE, "file", path, ("missing",), None, shown_text(content, MODE)),))
+        refuse_unless_regular(path, mode)
+        with open(path, "rb") as file:  # noqa: PTH123
+            before = file.read()
+    if before == content:
+        return Plan(unchanged=1)
+    change = Change(UPDATE, "file", path, ("content",), shown_text(before, MODE), shown_text(content, MODE))
+    return Plan((change,))
