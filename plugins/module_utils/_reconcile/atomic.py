@@ -21,20 +21,26 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
-import re
 import secrets
 import stat
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Optional
 
-from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.errors import PlatformError
+from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.paths import (
+    SWAP,
+    TEMPORARY,
+    TEMPORARY_PREFIX,
+    FileError,
+    check_relative_path,
+    explained,
+    is_secret,
+    refuse_unless_regular,
+)
 
-TEMPORARY_PREFIX = ".zerotrust-tmp-"
-TEMPORARY = re.compile(re.escape(TEMPORARY_PREFIX) + r"[0-9a-f]{16}\Z")
 #: Nothing this project writes or reads as a whole is larger (bytes).
 MAX_FILE = 64 * 1024 * 1024
 DIRECTORY_MODE = 0o755
@@ -42,11 +48,6 @@ DIRECTORY_MODE = 0o755
 _OPEN_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _OPEN_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _OPEN_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-
-
-class FileError(PlatformError):
-    """A file or directory that cannot be read or written safely."""
 
 
 class Os:
@@ -77,73 +78,6 @@ class FileState:
     links: int
 
 
-def is_secret(mode: int) -> bool:
-    """Whether a file of this mode is for its owner's eyes only."""
-    return mode & 0o077 == 0
-
-
-def check_relative_path(path: str) -> str:
-    """The path itself, if it names a file below a root and cannot lead out of it; else `bad_path`."""
-    if not path or _CONTROL.search(path):
-        raise FileError(f"{path!r} is not a relative file name: it must be text without control characters", "bad_path")
-    parts = path.split("/")
-    if any(part in ("", ".", "..") for part in parts):
-        raise FileError(
-            f"{path!r} is not a relative file name: it must not begin or end with '/', nor hold '//', '.' or '..'",
-            "bad_path",
-        )
-    if any(part.startswith(TEMPORARY_PREFIX) for part in parts):
-        raise FileError(f"{path!r}: names that begin with {TEMPORARY_PREFIX!r} are for temporary files", "bad_path")
-    if any(len(part.encode("utf-8", "surrogatepass")) > 255 for part in parts) or len(path) > 1024:
-        raise FileError(f"{path[:60]!r}… is too long: at most 255 bytes a component, 1024 in all", "bad_path")
-    return path
-
-
-def parents(path: str) -> Iterator[str]:
-    """The directories a relative path lies in, deepest first, without the root."""
-    while "/" in path:
-        path = path.rpartition("/")[0]
-        yield path
-
-
-_REASONS = {
-    errno.ENOSPC: ("no_space", "no space is left on the file system; free some and run again"),
-    errno.EDQUOT: ("no_space", "the disk quota is used up; free some and run again"),
-    errno.EROFS: ("read_only", "the file system is mounted read-only"),
-    errno.ENAMETOOLONG: ("bad_path", "the name is too long for this file system"),
-    errno.ELOOP: ("symlink", "it is a symbolic link, which is not followed"),
-    errno.ENOTDIR: ("not_a_directory", "a part of the path is not a directory"),
-    errno.EISDIR: ("is_directory", "it is a directory"),
-}
-
-
-@contextmanager
-def explained(path: str, doing: str) -> Iterator[None]:
-    """Turn an OSError into a FileError that says what was tried on what, and why it failed."""
-    try:
-        yield
-    except OSError as error:
-        code = error.errno or 0
-        if code in (errno.EACCES, errno.EPERM):
-            why = f"permission denied to user id {os.geteuid()}"
-            reason = "permission_denied"
-        else:
-            reason, why = _REASONS.get(code, ("os_error", os.strerror(code) if code else str(error)))
-        raise FileError(f"{path}: cannot {doing}: {why}", reason) from error
-
-
-def _refuse_unless_regular(path: str, mode: int) -> None:
-    if stat.S_ISREG(mode):
-        return
-    if stat.S_ISLNK(mode):
-        raise FileError(f"{path}: is a symbolic link, which is not followed; remove it or name its target", "symlink")
-    if stat.S_ISDIR(mode):
-        raise FileError(
-            f"{path}: is a directory where a file should be; remove it or choose another name", "is_directory"
-        )
-    raise FileError(f"{path}: is a FIFO, socket or device where a file should be; remove it", "special_file")
-
-
 class Tree:
     """A root directory and the files below it. Paths are relative to the root, with `/` between components.
 
@@ -159,6 +93,8 @@ class Tree:
         self._last: tuple[str, Optional[int]] = ("", None)
         #: Directories with entries that are not yet on disk for sure.
         self._unsynced: set[str] = set()
+        #: Whether this object made the root.
+        self.made = False
         self._check_ancestors()
         self._open_root()
 
@@ -227,6 +163,7 @@ class Tree:
                 except FileExistsError:
                     # Another run was faster.
                     continue
+                self.made = True
                 handle = self._os.open(directory, _OPEN_DIRECTORY)
                 try:
                     self._os.fchmod(handle, DIRECTORY_MODE)
@@ -311,23 +248,53 @@ class Tree:
 
     def stat(self, path: str) -> Optional[os.stat_result]:
         """The file's attributes, None if there is none; a FileError if it is anything but a regular file."""
+        found = self._lstat(path)
+        if found is not None and stat.S_ISLNK(found.st_mode):
+            behind = self._behind(path)
+            found = self._lstat(behind) if behind else found
+        if found is not None:
+            refuse_unless_regular(self.name(path), found.st_mode)
+        return found
+
+    def _lstat(self, path: str) -> Optional[os.stat_result]:
         parent, _slash, name = path.rpartition("/")
         handle = self._directory(parent)
         if handle is None:
             return None
         with explained(self.name(path), "read the file's attributes"):
             try:
-                found = os.stat(name, dir_fd=handle, follow_symlinks=False)
+                return os.stat(name, dir_fd=handle, follow_symlinks=False)
             except FileNotFoundError:
                 return None
-        _refuse_unless_regular(self.name(path), found.st_mode)
-        return found
+
+    def link_target(self, path: str) -> Optional[str]:
+        """The text of a symbolic link, None if there is none."""
+        parent, _slash, name = path.rpartition("/")
+        handle = self._directory(parent)
+        if handle is None:
+            return None
+        try:
+            return os.readlink(name, dir_fd=handle)
+        except OSError:
+            return None
+
+    def _behind(self, path: str) -> Optional[str]:
+        """The file that a link of an unfinished `swap` stands for, None if it is another link."""
+        parts = (self.link_target(path) or "").replace("../" * path.count("/"), "", 1).split("/")
+        if len(parts) != 3 or not SWAP.match(parts[0]) or parts[1] != "now" or not parts[2].isdigit():
+            return None
+        side = self.link_target(f"{parts[0]}/now")
+        return f"{parts[0]}/{side}/{parts[2]}" if side in ("old", "new") else None
 
     def read(self, path: str) -> Optional[FileState]:
         """The file, None if there is none; a FileError if it is anything but a regular file."""
-        found = self.stat(path)
+        found = self._lstat(path)
+        if found is not None and stat.S_ISLNK(found.st_mode):
+            path = self._behind(path) or path
+            found = self._lstat(path)
         if found is None:
             return None
+        refuse_unless_regular(self.name(path), found.st_mode)
         if found.st_size > MAX_FILE:
             raise FileError(f"{self.name(path)}: is larger than {MAX_FILE} bytes, so it is none of ours", "too_large")
         parent, _slash, name = path.rpartition("/")
@@ -340,7 +307,11 @@ class Tree:
     def write(self, path: str, content: bytes, mode: int) -> None:
         """Create or replace a file, with directories it needs. Durable after `sync`."""
         check_relative_path(path)
-        parent, _slash, name = path.rpartition("/")
+        self.write_own(path, content, mode)
+
+    def write_own(self, path: str, content: bytes, mode: int) -> None:
+        """`write` for names that are reserved for ourselves."""
+        parent = path.rpartition("/")[0]
         directory = self._directory(parent, create=True)
         found = self.stat(path)
         if found is not None and is_secret(mode) and found.st_nlink > 1:
@@ -349,19 +320,33 @@ class Tree:
                 "other name; remove one of them",
                 "hard_link",
             )
+
+        def fill(temporary: str) -> None:
+            handle = self._os.open(temporary, _OPEN_NEW, mode, dir_fd=directory)
+            try:
+                # The umask may have taken bits away; it never adds any.
+                self._os.fchmod(handle, mode)
+                rest = memoryview(content)
+                while rest:
+                    rest = rest[self._os.write(handle, rest) :]
+                self._os.fsync(handle)
+            finally:
+                self._os.close(handle)
+
+        self._replace(path, fill)
+
+    def link(self, path: str, target: str) -> None:
+        """Put a symbolic link in the place of what is at `path`. Durable after `sync`."""
+        directory = self._directory(path.rpartition("/")[0], create=True)
+        self._replace(path, lambda temporary: self._os.symlink(target, temporary, dir_fd=directory))
+
+    def _replace(self, path: str, fill: Callable[[str], None]) -> None:
+        parent, _slash, name = path.rpartition("/")
+        directory = self._directory(parent)
         with explained(self.name(path), "write the file"):
             temporary = TEMPORARY_PREFIX + secrets.token_hex(8)
             try:
-                handle = self._os.open(temporary, _OPEN_NEW, mode, dir_fd=directory)
-                try:
-                    # The umask may have taken bits away; it never adds any.
-                    self._os.fchmod(handle, mode)
-                    rest = memoryview(content)
-                    while rest:
-                        rest = rest[self._os.write(handle, rest) :]
-                    self._os.fsync(handle)
-                finally:
-                    self._os.close(handle)
+                fill(temporary)
                 self._os.rename(temporary, name, src_dir_fd=directory, dst_dir_fd=directory)
             except BaseException:
                 # Not made, or already renamed; if it is still there, the next run removes it.

@@ -21,23 +21,32 @@ An unchanged tree costs a stat and a read for each file, and nothing is written.
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+import os
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
 from typing import Any, Optional
 
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.atomic import (
     OS,
-    TEMPORARY,
-    FileError,
     FileState,
     Os,
     Tree,
+    write_atomic,
+)
+from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.manifest import (
+    MANIFEST,
+    Manifest,
+    digest_of,
+    read_manifest,
+)
+from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.paths import (
+    SWAP,
+    TEMPORARY,
+    FileError,
     check_relative_path,
     is_secret,
     parents,
-    write_atomic,
 )
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.plan import (
     CREATE,
@@ -46,6 +55,7 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.plan
     Change,
     Plan,
 )
+from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.swap import recover, replace_together
 
 __all__ = [
     "MANIFEST",
@@ -58,39 +68,8 @@ __all__ = [
     "write_atomic",
 ]
 
-MANIFEST = ".zerotrust-manifest.json"
-_VERSION = 1
 #: What `--diff` shows of one side of one file, in characters.
 _SHOWN = 20_000
-
-
-@dataclass(frozen=True)
-class Manifest:
-    """What a root directory says of itself.
-
-    attributes: the caller's own facts about the tree, such as a trust domain.
-    files: relative path -> sha256 (hex) of what we wrote there.
-    pending: the same for paths that an unfinished run was about to create.
-    made_root: whether the directory itself is ours to remove.
-    """
-
-    owner: str
-    attributes: Mapping[str, Any] = field(default_factory=dict)
-    files: Mapping[str, str] = field(default_factory=dict)
-    pending: Mapping[str, str] = field(default_factory=dict)
-    made_root: bool = False
-
-    def to_bytes(self) -> bytes:
-        data: dict[str, Any] = {
-            "version": _VERSION,
-            "owner": self.owner,
-            "made_root": self.made_root,
-            "attributes": dict(self.attributes),
-            "files": dict(self.files),
-        }
-        if self.pending:
-            data["pending"] = dict(self.pending)
-        return (json.dumps(data, indent=1, sort_keys=True) + "\n").encode("utf-8")
 
 
 @dataclass(frozen=True)
@@ -103,43 +82,9 @@ class TreePlan:
     after: Manifest
     writes: Mapping[str, tuple[bytes, int]]
     removes: frozenset[str]
-    temporaries: tuple[str, ...]
+    left: tuple[str, ...]
+    units: tuple[tuple[str, ...], ...]
     system: Os
-
-
-def _hash(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
-
-
-def _is_hashes(value: object) -> bool:
-    return isinstance(value, dict) and all(isinstance(item, str) for pair in value.items() for item in pair)
-
-
-def read_manifest(tree: Tree) -> Optional[Manifest]:
-    """The root's manifest, None if it has none."""
-    state = tree.read(MANIFEST)
-    if state is None:
-        return None
-    try:
-        data = json.loads(state.content)
-        if data["version"] != _VERSION:
-            raise FileError(
-                f"{tree.name(MANIFEST)}: has format version {data['version']!r}, this release knows {_VERSION} only",
-                "bad_manifest",
-            )
-        files, pending = data["files"], data.get("pending", {})
-        if not (isinstance(data["owner"], str) and _is_hashes(files) and _is_hashes(pending)):
-            raise ValueError("wrong types")
-        # Otherwise whoever can write the manifest could have us remove any file.
-        for path in (*files, *pending):
-            check_relative_path(path)
-        return Manifest(data["owner"], dict(data["attributes"]), files, pending, data["made_root"] is True)
-    except (ValueError, KeyError, TypeError) as error:
-        raise FileError(
-            f"{tree.name(MANIFEST)}: is not a manifest of ours ({type(error).__name__}); restore it, or remove it to "
-            "start afresh: files whose content differs from what is declared then count as foreign",
-            "bad_manifest",
-        ) from error
 
 
 def shown_text(content: bytes, mode: int) -> str:
@@ -149,9 +94,9 @@ def shown_text(content: bytes, mode: int) -> str:
     try:
         text = content.decode("utf-8")
     except UnicodeDecodeError:
-        return f"(binary, {len(content)} bytes, sha256 {_hash(content)})\n"
+        return f"(binary, {len(content)} bytes, sha256 {digest_of(content)})\n"
     if len(text) > _SHOWN:
-        return f"{text[:_SHOWN]}\n(… {len(text) - _SHOWN} more characters, sha256 {_hash(content)})\n"
+        return f"{text[:_SHOWN]}\n(… {len(text) - _SHOWN} more characters, sha256 {digest_of(content)})\n"
     return text
 
 
@@ -185,21 +130,14 @@ class _Planner:
 
     def __init__(self, tree: Tree, desired: Mapping[str, bytes], modes: Mapping[str, int], adopt: bool) -> None:
         self.tree, self.desired, self.modes, self.adopt = tree, desired, modes, adopt
-        self.manifest = read_manifest(tree)
-        self.files = self.manifest.files if self.manifest else {}
-        self.pending = self.manifest.pending if self.manifest else {}
-        self.stale = {path for path in (*self.files, *self.pending) if path not in desired}
+        self.manifest = read_manifest(tree) or Manifest("")
+        self.files = self.manifest.files
+        self.stale = {path for path in (*self.files, *self.manifest.pending) if path not in desired}
         self.changes: list[Change] = []
         self.errors: list[tuple[str, str]] = []
         self.writes: dict[str, tuple[bytes, int]] = {}
         self.removes: list[str] = []
         self.unchanged = 0
-
-    def is_ours(self, path: str, state: FileState) -> bool:
-        if path in self.files:
-            return True
-        # A pending path was ours only if the write happened: writes are atomic, so the hash tells.
-        return path in self.pending and _hash(state.content) == self.pending[path]
 
     def read(self, path: str) -> Optional[FileState]:
         """The file in the way of a desired one; None too if all that is in the way is ours and goes."""
@@ -229,13 +167,13 @@ class _Planner:
             self.errors.append((error.message, error.reason))
             return
         after = shown_text(content, mode)
-        digest = _hash(content + b"\0%o" % mode)
+        digest = digest_of(content + b"\0%o" % mode)
         if state is None:
             reason = "missing" if path in self.files else "declared"
             self.changes.append(Change(CREATE, "file", path, (reason,), None, after, digest))
             self.writes[path] = (content, mode)
             return
-        same, ours = state.content == content, self.is_ours(path, state)
+        same, ours = state.content == content, self.manifest.owns(path, state.content)
         if not same and not ours and not self.adopt:
             self.errors.append(
                 (
@@ -248,13 +186,13 @@ class _Planner:
         reasons = []
         if not ours and not same:
             reasons.append("adopted")
-        elif path in self.files and self.files[path] != _hash(state.content):
-            reasons.append("edited")
         elif not same:
-            reasons.append("content")
+            reasons.append("edited" if self.files.get(path) not in (None, digest_of(state.content)) else "content")
         if state.mode != mode:
             reasons.append(f"mode {state.mode:04o} should be {mode:04o}")
-        if same and state.mode == mode:
+        if is_secret(mode) and state.uid != os.geteuid():
+            reasons.append(f"owner {state.uid} should be {os.geteuid()}")
+        if same and not reasons:
             self.unchanged += 1
             return
         before = shown_text(state.content, max(mode, 0) if is_secret(mode) else state.mode)
@@ -268,36 +206,47 @@ class _Planner:
         except FileError:
             # Somebody put something else there: it is not what we made.
             return
-        if state is None or not self.is_ours(path, state):
+        if state is None or not self.manifest.owns(path, state.content):
             return
         reasons = ["not_declared"]
-        if path in self.files and self.files[path] != _hash(state.content):
+        if path in self.files and self.files[path] != digest_of(state.content):
             reasons.append("edited")
         self.changes.append(Change(DELETE, "file", path, tuple(reasons), shown_text(state.content, state.mode), None))
         self.removes.append(path)
 
-    def look_around(self) -> tuple[list[str], list[str]]:
-        """Foreign names and left temporary files, in directories that hold files of ours. Others are not entered."""
-        ours: set[str] = {*self.desired, *self.removes}
-        directories = {""}
-        for path in (*self.desired, *self.files, *self.pending):
-            directories.update(parents(path))
-        foreign, temporaries = [], []
-        for directory in sorted(directories):
-            try:
-                found = self.tree.entries(directory)
-            except FileError:
-                # A link or a file where a directory was: listed in its parent.
-                continue
-            for name, is_directory in found:
-                path = f"{directory}/{name}" if directory else name
-                if TEMPORARY.match(name) and not is_directory:
-                    temporaries.append(path)
-                elif is_directory and path not in directories:
-                    foreign.append(path + "/")
-                elif not is_directory and path not in ours and path != MANIFEST:
-                    foreign.append(path)
-        return foreign, temporaries
+
+def look_around(tree: Tree, manifest: Manifest, desired: Collection[str]) -> tuple[list[str], list[str]]:
+    """(foreign names, what a crash left) in directories that hold files of ours. Others are not entered."""
+    files = {*desired, *manifest.files, *manifest.pending}
+    directories = {"", *(parent for path in files for parent in parents(path))}
+    foreign, left = [], []
+    for directory in sorted(directories):
+        try:
+            found = tree.entries(directory)
+        except FileError:
+            # A link or a file where a directory was: listed in its parent.
+            continue
+        for name, is_directory in found:
+            path = f"{directory}/{name}" if directory else name
+            if (TEMPORARY.match(name) and not is_directory) or (SWAP.match(path) and is_directory):
+                left.append(path)
+            elif is_directory and path not in directories:
+                foreign.append(path + "/")
+            elif not is_directory and path != MANIFEST and not _is_ours(tree, manifest, desired, path):
+                foreign.append(path)
+    return foreign, left
+
+
+def _is_ours(tree: Tree, manifest: Manifest, desired: Collection[str], path: str) -> bool:
+    if path in desired:
+        return True
+    if path not in manifest.files and path not in manifest.pending:
+        return False
+    try:
+        state = tree.read(path)
+    except FileError:
+        return False
+    return state is not None and manifest.owns(path, state.content)
 
 
 def plan_tree(
@@ -309,44 +258,66 @@ def plan_tree(
     mode: int = 0o644,
     modes: Optional[Mapping[str, int]] = None,
     adopt: bool = False,
+    units: Sequence[Sequence[str]] = (),
     system: Os = OS,
+    tree: Optional[Tree] = None,
 ) -> TreePlan:
     """Compare `root` with `desired` (relative path -> content). Reads only.
 
     owner: who declares the tree; a root whose manifest names another is refused (`foreign_owner`).
     attributes: JSON-like facts kept in the manifest.
     mode: of each file; `modes` names exceptions.
+    units: files that are written first, in this order; those of one unit that are replaced are replaced as one.
+    tree: the root, if the caller has opened it already (to hold its lock longer).
     Nothing desired means nothing is left: the manifest goes too, and the root if we made it and it is empty.
     """
     _check_desired(desired)
-    with Tree(root, system) as tree:
-        planner = _Planner(tree, desired, {path: (modes or {}).get(path, mode) for path in desired}, adopt)
-        before = planner.manifest
-        if before is not None and before.owner != owner:
-            raise FileError(
-                f"{tree.path}: belongs to owner {before.owner!r}, not to {owner!r}; choose another directory or owner",
-                "foreign_owner",
-            )
+    with nullcontext(tree) if tree else Tree(root, system) as opened:
+        planner = _Planner(opened, desired, {path: (modes or {}).get(path, mode) for path in desired}, adopt)
+        before = owned_manifest(opened, owner)
         for path in sorted(desired):
             planner.compare(path)
         if planner.errors:
             _raise([message for message, _reason in planner.errors], planner.errors[0][1])
         for path in sorted(planner.stale):
             planner.drop(path)
-        foreign, temporaries = planner.look_around()
+        foreign, left = look_around(opened, planner.manifest, desired)
         after = Manifest(
             owner,
             dict(attributes or {}),
-            {path: _hash(content) for path, content in desired.items()},
-            made_root=before.made_root if before else not tree.exists,
+            {path: digest_of(content) for path, content in desired.items()},
+            made_root=before.made_root if before else opened.made or not opened.exists,
         )
     changes = planner.changes
-    changes.extend(Change(DELETE, "temporary", path, ("left_by_a_crash",)) for path in temporaries)
+    changes.extend(left_by_a_crash(left))
     changes.extend(_manifest_change(before, after, bool(changes)))
-    plan = Plan(tuple(changes), planner.unchanged, tuple(foreign))
     return TreePlan(
-        plan, tree.path, before, after, planner.writes, frozenset(planner.removes), tuple(temporaries), system
+        plan=Plan(tuple(changes), planner.unchanged, tuple(foreign)),
+        root=opened.path,
+        before=before,
+        after=after,
+        writes=planner.writes,
+        removes=frozenset(planner.removes),
+        left=tuple(left),
+        units=tuple(tuple(unit) for unit in units),
+        system=system,
     )
+
+
+def owned_manifest(tree: Tree, owner: str) -> Optional[Manifest]:
+    """The root's manifest, None if it has none; a `foreign_owner` error if it is somebody else's."""
+    manifest = read_manifest(tree)
+    if manifest is not None and manifest.owner != owner:
+        raise FileError(
+            f"{tree.path}: belongs to owner {manifest.owner!r}, not to {owner!r}; choose another directory or owner",
+            "foreign_owner",
+        )
+    return manifest
+
+
+def left_by_a_crash(paths: Iterable[str]) -> list[Change]:
+    """The changes that clean up what `look_around` found."""
+    return [Change(DELETE, "temporary", path, ("left_by_a_crash",)) for path in paths]
 
 
 def _manifest_change(before: Optional[Manifest], after: Manifest, others: bool) -> list[Change]:
@@ -363,46 +334,72 @@ def _manifest_change(before: Optional[Manifest], after: Manifest, others: bool) 
     return [Change(UPDATE, "manifest", MANIFEST, ("unfinished_run",))]
 
 
-def apply_tree(tree_plan: TreePlan, lock_timeout: float = 30.0) -> None:
+def apply_tree(tree_plan: TreePlan, lock_timeout: float = 30.0, tree: Optional[Tree] = None) -> None:
     """Do what the plan says, under a lock. A failed run is continued by planning and applying again.
 
+    lock_timeout: seconds to wait for another run. tree: the root, if the caller holds its lock already.
     Refused (`changed_meanwhile`) if another run has changed the tree since it was planned.
     """
     if not tree_plan.plan.changed:
         return
-    before = tree_plan.before or Manifest(tree_plan.after.owner)
-    after = tree_plan.after
-    with Tree(tree_plan.root, tree_plan.system) as tree:
-        tree.lock(lock_timeout)
-        if read_manifest(tree) != tree_plan.before:
+    with nullcontext(tree) if tree else Tree(tree_plan.root, tree_plan.system) as opened:
+        if tree is None:
+            opened.lock(lock_timeout)
+        if read_manifest(opened) != tree_plan.before:
             raise FileError(
-                f"{tree.path}: was changed by another run since it was planned; run again", "changed_meanwhile"
+                f"{opened.path}: was changed by another run since it was planned; run again", "changed_meanwhile"
             )
-        for path in tree_plan.temporaries:
+        _apply(opened, tree_plan)
+
+
+def _apply(tree: Tree, tree_plan: TreePlan) -> None:
+    before, after = tree_plan.before or Manifest(tree_plan.after.owner), tree_plan.after
+    for path in tree_plan.left:
+        if SWAP.match(path):
+            recover(tree, path)
+        else:
             tree.remove(path)
-        pending = {path: after.files[path] for path in tree_plan.writes if path not in before.files}
-        if pending:
-            # What a broken run left pending stays known until this run is through.
-            intent = replace(before, pending={**before.pending, **pending}, made_root=after.made_root)
-            tree.write(MANIFEST, intent.to_bytes(), 0o644)
-            tree.sync()
-        # What is gone already too: a crash may have left its directory empty.
-        stale = [path for path in {**before.files, **before.pending} if path not in after.files]
-        directories = {parent for path in after.files for parent in parents(path)}
-        in_the_way = {path for path in stale if path in directories or any(up in after.files for up in parents(path))}
-        _remove(tree, in_the_way, tree_plan.removes)
-        for path, (content, mode) in sorted(tree_plan.writes.items()):
-            tree.write(path, content, mode)
-        _remove(tree, in_the_way.symmetric_difference(stale), tree_plan.removes)
+    pending = {path: after.files[path] for path in tree_plan.writes if path not in before.files}
+    if pending:
+        # What a broken run left pending stays known until this run is through.
+        intent = replace(before, pending={**before.pending, **pending}, made_root=after.made_root)
+        tree.write(MANIFEST, intent.to_bytes(), 0o644)
         tree.sync()
-        if after.files:
-            tree.write(MANIFEST, after.to_bytes(), 0o644)
-            tree.sync()
-            return
-        tree.remove(MANIFEST)
+    # What is gone already too: a crash may have left its directory empty.
+    stale = {path for path in (*before.files, *before.pending) if path not in after.files}
+    directories = {parent for path in after.files for parent in parents(path)}
+    in_the_way = {path for path in stale if path in directories or any(up in after.files for up in parents(path))}
+    _remove(tree, in_the_way, tree_plan.removes)
+    _write(tree, tree_plan)
+    _remove(tree, stale - in_the_way, tree_plan.removes)
+    tree.sync()
+    if after.files:
+        tree.write(MANIFEST, after.to_bytes(), 0o644)
         tree.sync()
-        if after.made_root:
-            tree.remove_root()
+        return
+    tree.remove(MANIFEST)
+    tree.sync()
+    if after.made_root:
+        tree.remove_root()
+
+
+def _write(tree: Tree, tree_plan: TreePlan) -> None:
+    writes = tree_plan.writes
+    replaced = {change.name for change in tree_plan.plan.changes if change.action == UPDATE and change.kind == "file"}
+    done: set[str] = set()
+    for unit in tree_plan.units:
+        paths = [path for path in unit if path in writes]
+        together = [path for path in paths if path in replaced]
+        if len(together) > 1:
+            replace_together(tree, [(path, *writes[path]) for path in together])
+            done.update(together)
+        for path in paths:
+            if path not in done:
+                tree.write(path, *writes[path])
+        done.update(paths)
+    for path in sorted(writes):
+        if path not in done:
+            tree.write(path, *writes[path])
 
 
 def _remove(tree: Tree, stale: Iterable[str], removes: frozenset[str]) -> None:

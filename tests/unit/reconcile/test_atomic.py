@@ -16,12 +16,8 @@ import threading
 from pathlib import Path
 
 import pytest
-from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.atomic import (
-    FileError,
-    Tree,
-    check_relative_path,
-    write_atomic,
-)
+from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.atomic import Tree, write_atomic
+from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.paths import FileError, check_relative_path
 from faults import CountingOs, Crash, crash_at, fail_at
 
 

@@ -15,9 +15,10 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.atomic import FileError, Tree
+from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.atomic import Tree
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.files import (
     MANIFEST,
+    FileError,
     apply_tree,
     plan_tree,
 )
