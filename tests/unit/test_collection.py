@@ -237,7 +237,7 @@ def test_every_package_in_module_utils_is_one() -> None:
 def test_plugins_carry_the_licence_header() -> None:
     """The header of this file, after the shebang and the coding line of a module."""
     header = "".join(Path(__file__).read_text(encoding="utf-8").splitlines(keepends=True)[:3])
-    first_lines = re.compile(r"(#!/usr/bin/python\n)?(# -\*- coding: utf-8 -\*-\n)?" + re.escape(header))
+    first_lines = re.compile(r"(#!/usr/bin/python\n)?(# -\*- coding: utf-8 -\*-\n)?\n?" + re.escape(header))
     sources = {path: path.read_text(encoding="utf-8") for path in plugin_sources()}
     assert [name_of(path) for path, source in sources.items() if source and not first_lines.match(source)] == []
 
