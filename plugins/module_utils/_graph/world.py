@@ -14,6 +14,10 @@ The others are represented by a few ids, one for each way in which policies can 
                     somebody without a mesh identity
 ``host:NAME``       an external host by name; ``host:*`` any host that is not mentioned
 ``platform:dns``    the cluster's DNS; ``platform:istiod`` the mesh's control plane
+``client:anyone``   a gateway's client who shows no credentials; ``client:consumer`` one who shows a consumer's
+``upstream:HOST``   as a callee behind a gateway: a host that is no service of the graph
+``spire:admin``     as a callee: the management API of SPIRE's server; ``spire:downstream`` a CA certificate of its own
+``spiffe://…``      as a callee: an identity that belongs to no service of the graph
 ==================  =====================================================================================
 """
 
@@ -36,6 +40,12 @@ DNS = "platform:dns"
 ISTIOD = "platform:istiod"
 ISTIOD_PORT = 15012
 """Where sidecars get their configuration and certificates (Istio, "Ports used by Istio")."""
+
+CLIENT = "client:anyone"
+CONSUMER = "client:consumer"
+
+SPIRE_ADMIN = "spire:admin"
+SPIRE_DOWNSTREAM = "spire:downstream"
 
 INTERNET = ("0.0.0.0/0", "::/0")
 
@@ -179,22 +189,26 @@ def describe(ids: Iterable[str], graph: Graph) -> tuple[str, ...]:
     return tuple(sorted(_describe(item, networks) for item in ids))
 
 
+_FIXED = {
+    stranger(ANYWHERE): "any workload of another namespace",
+    "ip:0.0.0.0/0": "the internet (0.0.0.0/0)",
+    "ip:::/0": "the internet (::/0)",
+    "host:*": "any other host",
+    DNS: "the cluster's DNS",
+    ISTIOD: "the mesh's control plane",
+    CLIENT: "anyone without credentials",
+    CONSUMER: "anyone with a consumer's credentials",
+    SPIRE_ADMIN: "SPIRE's management API",
+    SPIRE_DOWNSTREAM: "a downstream CA of SPIRE",
+}
+
+
 def _describe(item: str, networks: Mapping[str, str]) -> str:
     kind, _, rest = item.partition(":")
     if item in networks:
         return f"{networks[item]} ({rest})"
-    if item in ("ip:0.0.0.0/0", "ip:::/0"):
-        return f"the internet ({rest})"
-    if item == stranger(ANYWHERE):
-        return "any workload of another namespace"
+    if item in _FIXED:
+        return _FIXED[item]
     if kind == "stranger":
         return f"any other workload of namespace {rest}"
-    if item == "host:*":
-        return "any other host"
-    if kind in ("ip", "host"):
-        return rest
-    if item == DNS:
-        return "the cluster's DNS"
-    if item == ISTIOD:
-        return "the mesh's control plane"
-    return item
+    return rest if kind in ("ip", "host", "upstream") else item
