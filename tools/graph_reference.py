@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 # SPDX-FileCopyrightText: 2026 zerotrust.platform contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Writes what is said of the service graph's format, from its model.

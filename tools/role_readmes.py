@@ -36,7 +36,10 @@ def render(role: Path) -> str:
             ],
             check=True,
         )
-        return re.sub(r"\n{3,}", "\n\n", output.read_text(encoding="utf-8")).rstrip() + "\n"
+        text = output.read_text(encoding="utf-8")
+    # Markup that aar-doc leaves as it is: P(name#type), E(variable), RV(value).
+    text = re.sub(r"\b(?:P|E|RV)\(([^)#]+)(?:#\w+)?\)", r"`\1`", text)
+    return re.sub(r"\n{3,}", "\n\n", text).rstrip() + "\n"
 
 
 def main(check: bool) -> int:
