@@ -40,9 +40,13 @@ NAME_PROTOCOLS = {
 
 
 class Report(Protocol):
-    def add(self, path: Path, code: str, message: str) -> None: ...
+    """Where problems go, and whether one has been reported at or below a path."""
 
-    def spoiled(self, *path: Union[str, int]) -> bool: ...
+    def add(self, path: Path, code: str, message: str) -> None:
+        """Take a problem."""
+
+    def spoiled(self, *path: Union[str, int]) -> bool:
+        """Whether something at or below the path is known to be wrong."""
 
 
 def check(graph: Graph, report: Report) -> None:
