@@ -49,6 +49,7 @@ class Work:
     msg: one sentence; by default the plan's counts.
     failure: why the task fails although the body did its work (and `apply` is called): what a module that judges says
         of what it has judged.
+    close: gives back what the body holds, such as a lock; called at the end, whatever happened.
     """
 
     plan: Optional[Plan] = None
@@ -57,6 +58,7 @@ class Work:
     msg: str = ""
     warnings: Sequence[str] = ()
     failure: str = ""
+    close: Callable[[], None] = lambda: None
 
 
 def require(module: AnsibleModule, *libraries: tuple[str, str]) -> None:
@@ -74,7 +76,10 @@ def run(module: AnsibleModule, body: Callable[[AnsibleModule], Work]) -> None:
     """Run a module's body to its end: exit_json or fail_json."""
     try:
         work = body(module)
-        result = _done(module, work)
+        try:
+            result = _done(module, work)
+        finally:
+            work.close()
     except PlatformError as error:
         module.fail_json(
             msg=error.message, reason=error.reason, **({"errors": list(error.details)} if error.details else {})
