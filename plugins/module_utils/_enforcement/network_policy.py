@@ -59,8 +59,8 @@ POINT = "network_policy"
 
 DNS_PORT = 53
 
-METADATA_RANGES = ("169.254.0.0/16", "fe80::/10", "fd00:ec2::254/128")
-"""Link-local networks and AWS's IPv6 address, where clouds hand out credentials: never part of "any address"."""
+LINK_LOCAL = ("169.254.0.0/16", "fe80::/10")
+"""Where clouds hand out credentials (169.254.169.254): never part of "any address" (RFC 3927, RFC 4291)."""
 
 NAMESPACE_LABEL = "kubernetes.io/metadata.name"
 """Set on every namespace by the API server, and nobody can change it (Kubernetes 1.21)."""
@@ -191,7 +191,7 @@ def _excepted(cidr: str, public: bool, cluster: tuple[str, ...]) -> tuple[str, .
     if cidr not in INTERNET:
         return ()
     version = ipaddress.ip_network(cidr).version
-    networks = [ipaddress.ip_network(item) for item in (*(SPECIAL_RANGES if public else METADATA_RANGES), *cluster)]
+    networks = [ipaddress.ip_network(item) for item in (*(SPECIAL_RANGES if public else LINK_LOCAL), *cluster)]
     own: list[Any] = [network for network in unique(networks) if network.version == version]
     return tuple(str(one) for one in own if not any(one != other and one.subnet_of(other) for other in own))
 
@@ -220,6 +220,6 @@ def _destinations(graph: Graph, world: World, cidrs: tuple[str, ...]) -> frozens
         return world.public_internet()
     found = frozenset[str]()
     for cidr in cidrs:
-        own = [other for other in (*METADATA_RANGES, *graph.cluster.cidrs) if (":" in other) == (":" in cidr)]
+        own = [other for other in (*LINK_LOCAL, *graph.cluster.cidrs) if (":" in other) == (":" in cidr)]
         found |= world.addresses.within(cidr, own if cidr in INTERNET else ())
     return found

@@ -11,7 +11,8 @@ empty selector selects everything. ``NotIn`` and ``DoesNotExist`` also select wh
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from functools import lru_cache
 from typing import Any, Optional
 
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.problems import show, suggestion
@@ -29,6 +30,8 @@ Selector = tuple[Requirement, ...]
 
 EVERYTHING: Selector = ()
 
+FIELDS = ("matchLabels", "matchExpressions")
+
 Ids = frozenset[str]
 
 
@@ -37,16 +40,15 @@ def malformed(place: str, what: str) -> PlatformError:
     return PlatformError(f"{place}: {what}", "bad_document")
 
 
-def mapping(value: Any, place: str, known: Iterable[str]) -> Mapping[str, Any]:
+def mapping(value: Any, place: str, known: Collection[str]) -> Mapping[str, Any]:
     """An object of the API: null is an empty one; a field that the API does not have is refused, as kubectl does.
 
     (The API server alone would drop it, and a selector with a misspelt field would select everything.)
     """
     if value is None:
         return {}
-    if not isinstance(value, Mapping):
+    if not isinstance(value, dict):
         raise malformed(place, f"{show(value)} is not a mapping")
-    known = tuple(known)
     for key in value:
         if key not in known:
             raise malformed(place, f"{show(key)} is not a field of the API{suggestion(str(key), known)}")
@@ -64,19 +66,29 @@ def sequence(value: Any, place: str) -> list[Any]:
 
 def parse(value: Any, place: str) -> Selector:
     """The selector that a ``LabelSelector`` object describes."""
-    fields = mapping(value, place, ("matchLabels", "matchExpressions"))
+    fields = mapping(value, place, FIELDS)
     labels = fields.get("matchLabels")
-    found: list[Requirement] = []
     if labels:
-        if not isinstance(labels, Mapping):
+        if not isinstance(labels, dict):
             raise malformed(f"{place}.matchLabels", f"{show(labels)} is not a mapping")
         for key, text in labels.items():
-            if not isinstance(text, str) or not isinstance(key, str):
+            if not isinstance(text, str):
                 raise malformed(f"{place}.matchLabels.{key}", f"{show(text)} is not text (put it in quotes)")
-            found.append((key, IN, (text,)))
-    for index, item in enumerate(sequence(fields.get("matchExpressions"), f"{place}.matchExpressions")):
-        found.append(_requirement(item, f"{place}.matchExpressions[{index}]"))
-    return tuple(found) if len(found) < 2 else tuple(sorted(set(found)))
+    found = equal(tuple(labels.items())) if labels else EVERYTHING
+    expressions = fields.get("matchExpressions")
+    if not expressions:
+        return found
+    more = [
+        _requirement(item, f"{place}.matchExpressions[{index}]")
+        for index, item in enumerate(sequence(expressions, f"{place}.matchExpressions"))
+    ]
+    return tuple(sorted({*found, *more}))
+
+
+@lru_cache(maxsize=16384)
+def equal(labels: tuple[tuple[str, str], ...]) -> Selector:
+    """The selector of objects with these labels; the same tuple for the same labels, as there may be very many."""
+    return tuple((key, IN, (text,)) for key, text in sorted(labels))
 
 
 def _requirement(item: Any, place: str) -> Requirement:

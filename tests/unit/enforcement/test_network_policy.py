@@ -191,7 +191,7 @@ def test_any_address_holds_neither_the_cluster_nor_the_metadata_service():
         {
             "to": [
                 {"ipBlock": {"cidr": "0.0.0.0/0", "except": ["169.254.0.0/16", "10.244.0.0/16"]}},
-                {"ipBlock": {"cidr": "::/0", "except": ["fe80::/10", "fd00:ec2::254/128", "fd00:10::/56"]}},
+                {"ipBlock": {"cidr": "::/0", "except": ["fe80::/10", "fd00:10::/56"]}},
             ],
             "ports": tcp(443),
         }
