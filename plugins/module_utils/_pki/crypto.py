@@ -1,0 +1,292 @@
+# Copyright: (c) 2026, zerotrust.platform contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Keys and certificates: reading, making, signing. All of `cryptography` that the project uses is behind this file.
+
+Extensions are as RFC 5280 has them: basic constraints and key usage critical, subject and authority key identifiers
+(SHA-1 of the public key, 4.2.1.2 (1)), subject alternative names critical only where the subject is empty.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
+from typing import Any, Optional
+
+from ansible_collections.zerotrust.platform.plugins.module_utils._pki.checks import (
+    BAD,
+    ENCRYPTED,
+    GOOD,
+    MISSING,
+    Facts,
+    extended_key_usage,
+    key_usage,
+)
+from ansible_collections.zerotrust.platform.plugins.module_utils._pki.model import KEY_TYPES, Request
+
+try:
+    from cryptography import x509
+    from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+    from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+except ImportError:  # pragma: no cover - the module says that cryptography is missing before anything is read
+    pass
+
+#: x509.KeyUsage wants all of them named.
+_KEY_USAGES = (
+    "digital_signature",
+    "content_commitment",
+    "key_encipherment",
+    "data_encipherment",
+    "key_agreement",
+    "key_cert_sign",
+    "crl_sign",
+    "encipher_only",
+    "decipher_only",
+)
+_BEGIN = re.compile(rb"^[ \t\xef\xbb\xbf]*-----BEGIN ([A-Z0-9 ]+)-----", re.MULTILINE)
+
+
+def _attributes() -> dict[str, Any]:
+    return {
+        "country": NameOID.COUNTRY_NAME,
+        "state": NameOID.STATE_OR_PROVINCE_NAME,
+        "locality": NameOID.LOCALITY_NAME,
+        "organization": NameOID.ORGANIZATION_NAME,
+        "organizational_unit": NameOID.ORGANIZATIONAL_UNIT_NAME,
+        "common_name": NameOID.COMMON_NAME,
+    }
+
+
+# Keys
+
+
+def new_key(key_type: str) -> Any:
+    """A private key of one of KEY_TYPES, from the system's random source."""
+    family, _dash, size = key_type.partition("-")
+    if family == "rsa":
+        return rsa.generate_private_key(public_exponent=65537, key_size=int(size))
+    if family == "ed25519":
+        return ed25519.Ed25519PrivateKey.generate()
+    curves: dict[str, Callable[[], Any]] = {"p256": ec.SECP256R1, "p384": ec.SECP384R1, "p521": ec.SECP521R1}
+    return ec.generate_private_key(curves[size]())
+
+
+def key_to_pem(key: Any) -> bytes:
+    """PKCS#8 (RFC 5958), not encrypted."""
+    return bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+
+
+def key_type_of(key: Any) -> str:
+    """One of KEY_TYPES, or a description of another kind, for a private or public key."""
+    if isinstance(key, (ec.EllipticCurvePrivateKey, ec.EllipticCurvePublicKey)):
+        curves = {"secp256r1": "ecdsa-p256", "secp384r1": "ecdsa-p384", "secp521r1": "ecdsa-p521"}
+        return curves.get(key.curve.name, f"ecdsa-{key.curve.name}")
+    if isinstance(key, (rsa.RSAPrivateKey, rsa.RSAPublicKey)):
+        return f"rsa-{key.key_size}"
+    if isinstance(key, (ed25519.Ed25519PrivateKey, ed25519.Ed25519PublicKey)):
+        return "ed25519"
+    return type(key).__name__.strip("_").lower()
+
+
+def read_key(pem: bytes) -> tuple[str, Any]:
+    """(GOOD, BAD or ENCRYPTED, the key)."""
+    # OpenSSL's `ecparam -genkey` puts a block of parameters before the key.
+    start = next((found.start() for found in _BEGIN.finditer(pem) if found.group(1).endswith(b"PRIVATE KEY")), 0)
+    try:
+        return GOOD, serialization.load_pem_private_key(pem[start:], None)
+    except TypeError:
+        return ENCRYPTED, None
+    except (ValueError, UnsupportedAlgorithm):
+        return BAD, None
+
+
+def same_public_key(one: Any, other: Any) -> bool:
+    def raw(key: Any) -> bytes:
+        return bytes(key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo))
+
+    return raw(one) == raw(other)
+
+
+def key_id(public_key: Any) -> bytes:
+    """The subject key identifier of a public key."""
+    return bytes(x509.SubjectKeyIdentifier.from_public_key(public_key).digest)
+
+
+# Reading certificates
+
+
+def read_certificate(pem: bytes) -> Any:
+    """The one certificate of a PEM file; ValueError with the line of what is wrong."""
+    blocks = [(found.group(1), pem.count(b"\n", 0, found.start()) + 1) for found in _BEGIN.finditer(pem)]
+    certificates = [line for label, line in blocks if label == b"CERTIFICATE"]
+    if len(certificates) != 1:
+        line = certificates[1] if certificates else 1
+        raise ValueError(f"line {line}: has {len(certificates)} certificates in PEM form where one should be")
+    others = [(label, line) for label, line in blocks if label != b"CERTIFICATE"]
+    if others:
+        label, line = others[0]
+        raise ValueError(f"line {line}: has a block {label.decode('ascii')!r} where only a certificate should be")
+    try:
+        return x509.load_pem_x509_certificate(pem)
+    except ValueError:
+        raise ValueError(f"line {certificates[0]}: the certificate cannot be decoded") from None
+
+
+def to_pem(certificate: Any) -> bytes:
+    return bytes(certificate.public_bytes(serialization.Encoding.PEM))
+
+
+def fingerprint(certificate: Any) -> str:
+    """sha256 of the DER form, in hexadecimal."""
+    return bytes(certificate.fingerprint(hashes.SHA256())).hex()
+
+
+def name_of(name: Any) -> tuple[tuple[str, str], ...]:
+    """A distinguished name as (attribute, value); what we do not know has its number as attribute."""
+    known = {oid: attribute for attribute, oid in _attributes().items()}
+    return tuple((known.get(item.oid, item.oid.dotted_string), str(item.value)) for item in name)
+
+
+def facts_of(certificate: Any) -> Facts:
+    """All of `Facts` that a certificate says by itself. ValueError if an extension cannot be decoded."""
+    extensions = {extension.oid.dotted_string: extension.value for extension in certificate.extensions}
+    constraints = extensions.get("2.5.29.19")
+    usage = extensions.get("2.5.29.15")
+    extended = extensions.get("2.5.29.37")
+    names = extensions.get("2.5.29.17")
+    by_kind: dict[type, list[str]] = {}
+    for general in names if names is not None else ():
+        by_kind.setdefault(type(general), []).append(str(general.value))
+    public_key = certificate.public_key()
+    oids = {ExtendedKeyUsageOID.SERVER_AUTH: "server_auth", ExtendedKeyUsageOID.CLIENT_AUTH: "client_auth"}
+    return Facts(
+        certificate=GOOD,
+        key_type=key_type_of(public_key),
+        subject=name_of(certificate.subject),
+        dns=tuple(sorted(by_kind.get(x509.DNSName, []))),
+        ips=tuple(sorted(by_kind.get(x509.IPAddress, []))),
+        uris=tuple(sorted(by_kind.get(x509.UniformResourceIdentifier, []))),
+        emails=tuple(sorted(by_kind.get(x509.RFC822Name, []))),
+        is_ca=constraints is not None and constraints.ca,
+        path_length=constraints.path_length if constraints is not None else None,
+        key_usage=frozenset(name for name in _KEY_USAGES[:7] if usage is not None and getattr(usage, name)),
+        extended=tuple(sorted(oids.get(oid, oid.dotted_string) for oid in extended or ())),
+        not_before=certificate.not_valid_before_utc,
+        not_after=certificate.not_valid_after_utc,
+        weakness=_weakness(certificate, public_key),
+        serial=f"{certificate.serial_number:x}",
+    )
+
+
+def _weakness(certificate: Any, public_key: Any) -> str:
+    """P21: what no client should accept."""
+    kind = key_type_of(public_key)
+    if isinstance(public_key, rsa.RSAPublicKey):
+        if public_key.key_size < 2048:
+            return f"an RSA key of {public_key.key_size} bits"
+        if public_key.public_numbers().e < 65537:
+            return f"an RSA key with the exponent {public_key.public_numbers().e}"
+    elif kind not in KEY_TYPES:
+        return f"a key of the type {kind}"
+    try:
+        algorithm = certificate.signature_hash_algorithm
+    except UnsupportedAlgorithm:
+        return "a signature of an unknown kind"
+    if algorithm is not None and algorithm.name in ("md5", "sha1"):
+        return f"a signature with {algorithm.name}"
+    return ""
+
+
+def with_key(facts: Facts, certificate: Optional[Any], pem: Optional[bytes]) -> tuple[Facts, Any]:
+    """Facts completed by the key's file, and the key."""
+    if pem is None:
+        return replace(facts, key=MISSING), None
+    state, key = read_key(pem)
+    if state != GOOD:
+        problem = facts.problem or ("its key cannot be decoded" if state == BAD else "")
+        return replace(facts, key=state, problem=problem), None
+    matches = certificate is not None and same_public_key(key.public_key(), certificate.public_key())
+    return replace(facts, key=GOOD, key_matches=matches, key_type=key_type_of(key)), key
+
+
+def identifiers(certificate: Any) -> tuple[Optional[bytes], Optional[bytes]]:
+    """(subject key identifier, the issuer's key identifier), None where the certificate has none."""
+    own = issuers = None
+    for extension in certificate.extensions:
+        if extension.oid.dotted_string == "2.5.29.14":
+            own = extension.value.digest
+        elif extension.oid.dotted_string == "2.5.29.35":
+            issuers = extension.value.key_identifier
+    return own, issuers
+
+
+def is_signed_by(certificate: Any, issuer: Any) -> bool:
+    """Whether the issuer's key made the signature."""
+    try:
+        certificate.verify_directly_issued_by(issuer)
+    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
+        return False
+    return True
+
+
+# Making certificates
+
+
+def _name(subject: tuple[tuple[str, str], ...]) -> Any:
+    attributes = _attributes()
+    return x509.Name([x509.NameAttribute(attributes[attribute], value) for attribute, value in subject])
+
+
+def _hash_for(key: Any) -> Any:
+    # As strong as the key (NIST SP 800-57, table 3); Ed25519 has its own.
+    if isinstance(key, ed25519.Ed25519PrivateKey):
+        return None
+    sizes = {"ecdsa-p384": hashes.SHA384, "ecdsa-p521": hashes.SHA512}
+    return sizes.get(key_type_of(key), hashes.SHA256)()
+
+
+def issue(
+    request: Request,
+    public_key: Any,
+    issuer: tuple[tuple[str, str], ...],
+    issuer_key: Any,
+    issuer_key_id: bytes,
+    validity: tuple[datetime, datetime],
+) -> Any:
+    """A certificate for a public key. issuer: its distinguished name. validity: notBefore, notAfter."""
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(_name(request.subject))
+        .issuer_name(_name(issuer))
+        .public_key(public_key)
+        # 159 random bits, positive, at most 20 octets (RFC 5280, 4.1.2.2).
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(validity[0])
+        .not_valid_after(validity[1])
+        .add_extension(x509.BasicConstraints(request.is_authority, request.path_length), critical=True)
+        .add_extension(x509.KeyUsage(**{name: name in key_usage(request) for name in _KEY_USAGES}), critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(public_key), critical=False)
+        .add_extension(x509.AuthorityKeyIdentifier(issuer_key_id, None, None), critical=False)
+    )
+    extended = extended_key_usage(request)
+    if extended:
+        oids = {"server_auth": ExtendedKeyUsageOID.SERVER_AUTH, "client_auth": ExtendedKeyUsageOID.CLIENT_AUTH}
+        builder = builder.add_extension(x509.ExtendedKeyUsage([oids[name] for name in extended]), critical=False)
+    names = [
+        *(x509.DNSName(name) for name in request.dns),
+        *(x509.IPAddress(ipaddress.ip_address(name)) for name in request.ips),
+        *(x509.UniformResourceIdentifier(name) for name in request.uris),
+        *(x509.RFC822Name(name) for name in request.emails),
+    ]
+    if names:
+        # RFC 5280, 4.2.1.6: critical if there is no subject.
+        builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=not request.subject)
+    return builder.sign(issuer_key, _hash_for(issuer_key))

@@ -1,0 +1,86 @@
+# Copyright: (c) 2026, zerotrust.platform contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a certificate tree declares.
+
+An authority and a leaf differ in little, so both are a `Request`. Everything here has been validated and is in its
+canonical form: names lower-case, lists sorted and without duplicates, durations in seconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Optional
+
+#: notBefore lies this far in the past, as clocks differ (seconds).
+BACKDATE = 300
+DAY = 86_400
+
+KEY_TYPES = ("ecdsa-p256", "ecdsa-p384", "ecdsa-p521", "ed25519", "rsa-2048", "rsa-3072", "rsa-4096")
+PROFILES = ("server", "client", "mtls")
+CA = "ca"
+
+#: option name -> X.520 attribute, in the order they have in a distinguished name.
+SUBJECT_FIELDS = ("country", "state", "locality", "organization", "organizational_unit")
+#: Names a certificate can be for, in the order of the options.
+ALTERNATIVE_NAMES = ("dns", "ips", "uris", "emails")
+
+#: What can be written, in the order in which it is written: who finds a new certificate finds its key as well.
+AUTHORITY_FILES = ("key", "certificate")
+CERTIFICATE_FILES = ("key", "ca", "chain", "fullchain", "certificate")
+
+
+@dataclass(frozen=True)
+class Request:
+    """One certificate that is to exist.
+
+    issuer: name of the authority that signs it; None for a self-signed one.
+    subject: (attribute, value) in the order of the distinguished name; the last may be `common_name`.
+    profile: server, client, mtls or ca.
+    path_length: how many authorities may follow below this one (RFC 5280, 4.2.1.9); None for any number.
+    valid_for, renew_before: seconds.
+    files: which content lies where: AUTHORITY_FILES or CERTIFICATE_FILES -> path relative to the root.
+    """
+
+    name: str
+    issuer: Optional[str]
+    subject: tuple[tuple[str, str], ...]
+    profile: str
+    key_type: str
+    valid_for: int
+    renew_before: int
+    files: Mapping[str, str]
+    dns: tuple[str, ...] = ()
+    ips: tuple[str, ...] = ()
+    uris: tuple[str, ...] = ()
+    emails: tuple[str, ...] = ()
+    path_length: Optional[int] = None
+
+    @property
+    def is_authority(self) -> bool:
+        return self.profile == CA
+
+    @property
+    def kind(self) -> str:
+        return "authority" if self.is_authority else "certificate"
+
+
+@dataclass(frozen=True)
+class Declaration:
+    """A whole tree. requests: each after its issuer."""
+
+    requests: tuple[Request, ...] = ()
+    _by_name: Mapping[str, Request] = field(default_factory=dict, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_by_name", {request.name: request for request in self.requests})
+
+    def issuers(self, request: Request) -> list[Request]:
+        """The authorities above a request, its own issuer first, the root last."""
+        found: list[Request] = []
+        while request.issuer is not None:
+            request = self._by_name[request.issuer]
+            found.append(request)
+        return found

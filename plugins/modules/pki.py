@@ -1,0 +1,472 @@
+#!/usr/bin/python
+
+# Copyright: (c) 2026, zerotrust.platform contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: pki
+short_description: Keep a whole tree of authorities and certificates as declared
+version_added: 0.1.0
+description:
+  - Makes certificate authorities and the certificates they issue, of any number, in one task, and keeps them as
+    declared.
+  - A certificate is issued again when it or its key is missing or broken, when they do not belong together, when
+    something declared or its issuer has changed, and when its time to renew has come. Each cause is named.
+  - A renewed certificate keeps its key, unless another key type is declared. So does a renewed authority, and what it
+    has signed stays valid.
+  - Private keys have mode 0600 from their first byte on. They are never returned, shown or logged.
+  - Key and certificate are a pair at any moment, and after a crash at any point. The next run finishes what was begun.
+  - An authority is never silently replaced. If its key is lost or broken, or it has expired, the module fails and says
+    what can be done.
+  - This module takes many items in one call. Use O(src) for more than a few hundred of them.
+extends_documentation_fragment:
+  - zerotrust.platform.plan
+options:
+  path:
+    description:
+      - The directory of the tree. All other paths are relative to it.
+      - It is made if it is missing. Files in it that the module has not made are left alone and reported.
+    type: path
+    required: true
+  preset:
+    description:
+      - A ready-made tree. What else is declared comes on top of it.
+      - V(development) is an authority valid for ten years with its certificate in C(ssl/ca-cert.pem), and a server
+        certificate for C(localhost), C(127.0.0.1) and C(::1), valid for 365 days, in C(ssl/cert.pem) with its key in
+        C(ssl/key.pem). The authority's own key is kept apart, in C(authorities/development/key.pem).
+    type: str
+    choices: [development]
+  src:
+    description:
+      - A YAML or JSON file, on the machine where the module runs, with the keys C(authorities) and C(certificates).
+        Each holds a list as in the options of these names.
+      - Mistakes in it are reported with their line and column.
+    type: path
+  authorities:
+    description: The authorities, root or intermediate.
+    type: list
+    elements: dict
+    suboptions:
+      name:
+        description:
+          - What the authority is called here. Unique among authorities and certificates.
+          - Letters, digits, V(.), V(_) and V(-), beginning with a letter or digit; at most 64.
+        type: str
+        required: true
+      issuer:
+        description: The name of the authority that signs this one. Without it the authority is a root and signs itself.
+        type: str
+      common_name:
+        description: The common name in its subject. By default its O(authorities[].name).
+        type: str
+      subject:
+        description: The rest of its subject.
+        type: dict
+        suboptions: &subject
+          country:
+            description: The country, as two capital letters (ISO 3166).
+            type: str
+          state:
+            description: The state or province.
+            type: str
+          locality:
+            description: The town.
+            type: str
+          organization:
+            description: The organization.
+            type: str
+          organizational_unit:
+            description: The part of the organization.
+            type: str
+      key_type:
+        description:
+          - The type of its key.
+          - Web browsers, and many TLS libraries in their default settings, do not accept V(ed25519).
+        type: str
+        choices: [ecdsa-p256, ecdsa-p384, ecdsa-p521, ed25519, rsa-2048, rsa-3072, rsa-4096]
+        default: ecdsa-p256
+      valid_for:
+        description:
+          - For how long it is valid, as a number and a unit V(s), V(m), V(h), V(d), V(w) or V(y) (365 days).
+          - No more than its issuer.
+        type: str
+        default: 3650d
+      renew_before:
+        description:
+          - How long before its end it is renewed.
+          - By default a third of O(authorities[].valid_for), or the longest time that something it issues is valid, if
+            that is more. So nothing it issues outlives it.
+        type: str
+      path_length:
+        description: How many further authorities may follow below this one. Any number by default.
+        type: int
+      files:
+        description: Where its files lie. Those not named lie in C(authorities/) and its name.
+        type: dict
+        suboptions:
+          key:
+            description: The private key (PKCS#8, not encrypted, mode 0600). C(key.pem) by default.
+            type: str
+          certificate:
+            description: The certificate. C(cert.pem) by default.
+            type: str
+  certificates:
+    description: The certificates that are no authorities.
+    type: list
+    elements: dict
+    suboptions:
+      name:
+        description:
+          - What the certificate is called here. Unique among authorities and certificates.
+          - Letters, digits, V(.), V(_) and V(-), beginning with a letter or digit; at most 64.
+        type: str
+        required: true
+      issuer:
+        description: The name of the authority that signs it.
+        type: str
+        required: true
+      dns:
+        description:
+          - The DNS names it is for. V(*) may stand for the whole first label if at least two labels follow.
+          - Internationalised names are written as A-labels, which begin with C(xn--).
+        type: list
+        elements: str
+      ips:
+        description: The IPv4 and IPv6 addresses it is for.
+        type: list
+        elements: str
+      uris:
+        description: The URIs it is for. A SPIFFE ID must be the only one.
+        type: list
+        elements: str
+      emails:
+        description: The mail addresses it is for.
+        type: list
+        elements: str
+      profile:
+        description:
+          - What it is used for. V(mtls) is V(server) and V(client).
+          - A certificate for a server needs at least one name, as clients ignore its common name.
+        type: str
+        choices: [server, client, mtls]
+        default: server
+      common_name:
+        description: The common name in its subject. By default the first of its DNS names, if it has any.
+        type: str
+      subject:
+        description: The rest of its subject.
+        type: dict
+        suboptions: *subject
+      key_type:
+        description: The type of its key.
+        type: str
+        choices: [ecdsa-p256, ecdsa-p384, ecdsa-p521, ed25519, rsa-2048, rsa-3072, rsa-4096]
+        default: ecdsa-p256
+      valid_for:
+        description:
+          - For how long it is valid, as a number and a unit V(s), V(m), V(h), V(d), V(w) or V(y) (365 days).
+          - A certificate that would outlive its issuer is refused.
+        type: str
+        default: 365d
+      renew_before:
+        description:
+          - How long before its end it is renewed.
+          - By default V(30d), or a third of O(certificates[].valid_for) if that is less.
+        type: str
+      files:
+        description:
+          - Where its files lie. Without it, C(key.pem), C(cert.pem), C(fullchain.pem) and C(ca-cert.pem) in a directory
+            of its name.
+          - If some are named, only those and key and certificate are written.
+        type: dict
+        suboptions:
+          key:
+            description: The private key (PKCS#8, not encrypted, mode 0600).
+            type: str
+          certificate:
+            description: The certificate alone.
+            type: str
+          chain:
+            description: The intermediate authorities, the issuer first. Empty if a root has issued the certificate.
+            type: str
+          fullchain:
+            description: The certificate and the intermediate authorities, as servers send them.
+            type: str
+          ca:
+            description: The root, which is what the other side has to trust.
+            type: str
+  adopt:
+    description:
+      - Whether files that lie where declared ones should, and that the module has not made, are taken over.
+      - What is as declared then stays, keys included. What is not is issued again. Otherwise such files are refused.
+    type: bool
+    default: false
+  purge:
+    description: Whether files of certificates that are no longer declared are removed, keys included, or stay.
+    type: bool
+    default: false
+  state:
+    description: With V(absent), all that the module has made in O(path) is removed, keys included, and nothing else.
+    type: str
+    choices: [present, absent]
+    default: present
+  lock_timeout:
+    description: How many seconds to wait while another run works on the same tree.
+    type: float
+    default: 60
+requirements:
+  - cryptography >= 42.0
+  - PyYAML >= 6.0, for O(src)
+attributes:
+  check_mode:
+    support: full
+    description: Can run in check mode and tell what it would change, without changing it.
+  diff_mode:
+    support: full
+    description: Shows what each certificate was and is going to be; never a key.
+  idempotent:
+    support: full
+    description: A second run with the same declaration changes nothing until the first certificate is to be renewed.
+  platform:
+    support: full
+    platforms: posix
+    description: Runs on any POSIX system, usually on the control node.
+author:
+  - zerotrust.platform contributors (@zerotrust-platform)
+"""
+
+EXAMPLES = r"""
+- name: Make an authority and a certificate for localhost
+  zerotrust.platform.pki:
+    path: build/local/pki
+    preset: development
+
+- name: Make a root, an intermediate authority and two certificates
+  zerotrust.platform.pki:
+    path: /etc/example/pki
+    authorities:
+      - name: root
+        common_name: Example Root
+        key_type: ecdsa-p384
+        path_length: 1
+      - name: issuing
+        common_name: Example Issuing
+        issuer: root
+        valid_for: 1825d
+        path_length: 0
+    certificates:
+      - name: api
+        issuer: issuing
+        dns: [api.example.com, "*.api.example.com"]
+        ips: [192.0.2.10]
+      - name: frontend
+        issuer: issuing
+        profile: mtls
+        uris: [spiffe://example.com/ns/shop/sa/frontend]
+        valid_for: 30d
+
+- name: Keep thousands of certificates that a file declares
+  zerotrust.platform.pki:
+    path: /etc/example/pki
+    src: /etc/example/certificates.yml
+    purge: true
+
+- name: Remove all that was made
+  zerotrust.platform.pki:
+    path: build/local/pki
+    state: absent
+"""
+
+RETURN = r"""
+certificates:
+  description:
+    - The authorities and certificates as they are after the run, in check mode as they are before it. What is yet to be
+      issued has null for its serial, times and fingerprint.
+    - At most 1000, those that expire first. The others are counted in RV(certificates_left_off).
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: Its name.
+      type: str
+    kind:
+      description: V(authority) or V(certificate).
+      type: str
+    issuer:
+      description: The name of its issuer, null for a root.
+      type: str
+    subject:
+      description: Its distinguished name.
+      type: str
+    profile:
+      description: What it is used for.
+      type: str
+    names:
+      description: The names it is for.
+      type: list
+      elements: str
+    files:
+      description: Where its files lie, relative to O(path).
+      type: dict
+    serial:
+      description: Its serial number in hexadecimal.
+      type: str
+    not_before:
+      description: The moment from which it is valid, in UTC.
+      type: str
+    not_after:
+      description: The moment until which it is valid, in UTC.
+      type: str
+    days_left:
+      description: How many whole days are left until then.
+      type: int
+    fingerprint_sha256:
+      description: The SHA-256 of its DER form, in hexadecimal.
+      type: str
+  sample:
+    - name: localhost
+      kind: certificate
+      issuer: development
+      subject: CN=localhost
+      profile: server
+      names: [localhost, 127.0.0.1, "::1"]
+      files: {key: ssl/key.pem, certificate: ssl/cert.pem}
+      serial: 5f1c6e0bbd5a4a37a1a6e30f0b1a4c9d2e7f8091
+      not_before: "2026-01-01T11:55:00Z"
+      not_after: "2027-01-01T12:00:00Z"
+      days_left: 364
+      fingerprint_sha256: 7d5a99f603f231d53a4f39d1521f98d2e8bb279cf29bebfd0687dc98458e7f89
+certificates_left_off:
+  description: How many are not in RV(certificates).
+  returned: success
+  type: int
+  sample: 0
+plan:
+  description: What is, or in check mode would be, done.
+  returned: success
+  type: dict
+reason:
+  description: A code for what stopped the run.
+  returned: failure
+  type: str
+  sample: ca_key_mismatch
+errors:
+  description: Every mistake, one sentence each.
+  returned: when there are several
+  type: list
+  elements: str
+"""
+
+from datetime import datetime, timezone
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.zerotrust.platform.plugins.module_utils._ansible import PLAN_OPTIONS, Work, require, run
+from ansible_collections.zerotrust.platform.plugins.module_utils._pki.declaration import PRESETS, Source, parse
+from ansible_collections.zerotrust.platform.plugins.module_utils._pki.model import (
+    ALTERNATIVE_NAMES,
+    AUTHORITY_FILES,
+    CERTIFICATE_FILES,
+    KEY_TYPES,
+    PROFILES,
+    SUBJECT_FIELDS,
+)
+from ansible_collections.zerotrust.platform.plugins.module_utils._pki.source import read_source
+from ansible_collections.zerotrust.platform.plugins.module_utils._pki.tree import OWNER, apply_pki, plan_pki, records
+from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.atomic import Tree
+from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.files import apply_tree, plan_tree
+
+SHOWN_CERTIFICATES = 1000
+
+
+def body(module: AnsibleModule) -> Work:
+    params = module.params
+    if params["state"] == "absent":
+        tree_plan = plan_tree(params["path"], {}, OWNER)
+        return Work(tree_plan.plan, lambda: apply_tree(tree_plan, params["lock_timeout"]), shown([]))
+    declaration = parse(sources(params))
+    tree = Tree(params["path"])
+    # What this run makes for its lock must not stay if the run comes to nothing. A directory in use is never empty.
+    close = lambda: tree.remove_root() if tree.made else tree.close()  # noqa: E731
+    try:
+        if not module.check_mode:
+            tree.lock(params["lock_timeout"])
+        plan = plan_pki(tree, declaration, datetime.now(timezone.utc), adopt=params["adopt"], purge=params["purge"])
+    except BaseException:
+        close()
+        raise
+    return Work(
+        plan.plan, lambda: shown(apply_pki(tree, plan)), shown(records(plan)), warnings=plan.warnings, close=close
+    )
+
+
+def sources(params: dict) -> list:
+    found = []
+    if params["preset"]:
+        found.append(Source(PRESETS[params["preset"]], f"preset {params['preset']}"))
+    if params["src"]:
+        found.append(read_source(params["src"]))
+    found.append(Source({key: params[key] for key in ("authorities", "certificates") if params[key]}))
+    return found
+
+
+def shown(certificates: list) -> dict:
+    # Those without an end are yet to be issued.
+    first = sorted(certificates, key=lambda record: record["not_after"] or "")[:SHOWN_CERTIFICATES]
+    names = {record["name"] for record in first}
+    return {
+        "certificates": [record for record in certificates if record["name"] in names],
+        "certificates_left_off": len(certificates) - len(first),
+    }
+
+
+def item_options(files: tuple, valid_for: str, **others: dict) -> dict:
+    return {
+        "name": {"type": "str", "required": True},
+        "issuer": {"type": "str"},
+        "common_name": {"type": "str"},
+        "subject": {"type": "dict", "options": {name: {"type": "str"} for name in SUBJECT_FIELDS}},
+        "key_type": {"type": "str", "choices": list(KEY_TYPES), "default": KEY_TYPES[0], "no_log": False},
+        "valid_for": {"type": "str", "default": valid_for},
+        "renew_before": {"type": "str"},
+        # The name of a file is no secret.
+        "files": {"type": "dict", "options": {name: {"type": "str", "no_log": False} for name in files}},
+        **others,
+    }
+
+
+def main() -> None:
+    names = {name: {"type": "list", "elements": "str"} for name in ALTERNATIVE_NAMES}
+    authority = item_options(AUTHORITY_FILES, "3650d", path_length={"type": "int"})
+    certificate = item_options(
+        CERTIFICATE_FILES,
+        "365d",
+        issuer={"type": "str", "required": True},
+        profile={"type": "str", "choices": list(PROFILES), "default": PROFILES[0]},
+        **names,
+    )
+    module = AnsibleModule(
+        argument_spec={
+            **PLAN_OPTIONS,
+            "path": {"type": "path", "required": True},
+            "preset": {"type": "str", "choices": list(PRESETS)},
+            "src": {"type": "path"},
+            "authorities": {"type": "list", "elements": "dict", "options": authority},
+            "certificates": {"type": "list", "elements": "dict", "options": certificate},
+            "adopt": {"type": "bool", "default": False},
+            "purge": {"type": "bool", "default": False},
+            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+            "lock_timeout": {"type": "float", "default": 60},
+        },
+        required_if=[("state", "present", ("preset", "src", "authorities", "certificates"), True)],
+        supports_check_mode=True,
+    )
+    require(module, ("cryptography", "cryptography"), ("yaml", "PyYAML"))
+    run(module, body)
+
+
+if __name__ == "__main__":
+    main()
