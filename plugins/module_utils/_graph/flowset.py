@@ -118,7 +118,7 @@ def compare(point: str, expected: FlowSet, actual: FlowSet, ours: Collection[str
         wanted = expected.allows.get(callee, ())
         allowed = actual.allows.get(callee, ())
         denied = actual.denies.get(callee, ())
-        if not denied and _summed(wanted) == _summed(allowed):
+        if not denied and _same(wanted, allowed):
             continue
         findings.extend(
             _compare_callee(
@@ -128,24 +128,22 @@ def compare(point: str, expected: FlowSet, actual: FlowSet, ours: Collection[str
     return findings
 
 
-def _summed(grants: Sequence[Grant]) -> Optional[dict[tuple[str, Intervals, Requests], Ids]]:
-    """The callers by scope: equal sums are equal sets, not the other way round. None where a grant is conditional."""
+def _same(wanted: Sequence[Grant], allowed: Sequence[Grant]) -> bool:
+    """Whether both are surely the same, as far as a quick look tells: equal callers by scope are equal sets, not the
+    other way round."""
+    return not any(grant.conditional for grant in (*wanted, *allowed)) and _summed(wanted) == _summed(allowed)
+
+
+def _summed(grants: Sequence[Grant]) -> dict[tuple[str, Intervals, Requests], Ids]:
     sums: dict[tuple[str, Intervals, Requests], Ids] = {}
     for grant in grants:
-        if grant.conditional:
-            return None
         known = sums.get(grant.scope)
         sums[grant.scope] = grant.callers if known is None else known | grant.callers
     return sums
 
 
-@dataclass
-class _Cell:
-    """A group of equal differences while it is collected."""
-
-    ports: Intervals
-    requests: dict[Request, None]
-    whole: bool
+_Key = tuple[str, str, Ids, tuple[str, ...], bool]
+"""Kind, protocol, callers, causes, condition of a difference."""
 
 
 def _compare_callee(
@@ -157,15 +155,8 @@ def _compare_callee(
     refused_by: RefusedBy,
     only_callers: Optional[Ids],
 ) -> list[Finding]:
-    cells: dict[tuple[str, str, Ids, tuple[str, ...], bool], _Cell] = {}
+    cells: dict[tuple[_Key, tuple[Request, ...]], Intervals] = {}
     every = (*wanted, *allowed, *denied)
-
-    def add(key: tuple[str, str, Ids, tuple[str, ...], bool], ports: Intervals, request: Request, whole: bool) -> None:
-        cell = cells.setdefault(key, _Cell(Intervals(), {}, True))
-        cell.ports |= ports
-        cell.requests[request] = None
-        cell.whole = cell.whole and whole
-
     for protocol in sorted({grant.protocol for grant in every}):
         here = [grant for grant in every if grant.protocol == protocol]
         for ports in pieces(grant.ports for grant in here):
@@ -175,7 +166,7 @@ def _compare_callee(
             deny = [grant for grant in denied if grant.protocol == protocol and port in grant.ports]
             if not want and not allow:
                 continue
-            differences: dict[tuple[str, str, Ids, tuple[str, ...], bool], list[Request]] = defaultdict(list)
+            differences: dict[_Key, list[Request]] = defaultdict(list)
             requests = witnesses({grant.requests for grant in (*want, *allow, *deny)})
             for request in requests:
                 declared = _callers(want, request)
@@ -192,24 +183,13 @@ def _compare_callee(
                 for causes, part in _by_refusal(too_little, refusing, refused_by, callee, protocol, port, request):
                     differences[(MISSING, protocol, part, causes, False)].append(request)
             for key, examples in differences.items():
-                for example in examples:
-                    add(key, ports, example, len(examples) == len(requests))
-    return [
-        Finding(
-            kind,
-            point,
-            callers,
-            callee,
-            protocol,
-            cell.ports,
-            () if cell.whole else tuple(cell.requests),
-            causes,
-            condition,
-        )
-        for (kind, protocol, callers, causes, condition), cell in sorted(
-            cells.items(), key=lambda item: (item[0][0], item[0][1], sorted(item[0][2]), item[0][3], item[0][4])
-        )
+                cell = key, () if len(examples) == len(requests) else tuple(examples)
+                cells[cell] = cells.get(cell, Intervals()) | ports
+    findings = [
+        Finding(kind, point, callers, callee, protocol, ports, examples, causes, condition)
+        for ((kind, protocol, callers, causes, condition), examples), ports in cells.items()
     ]
+    return sorted(findings, key=lambda f: (f.kind, f.protocol, sorted(f.callers), f.causes, f.conditional, f.ports))
 
 
 def _union(grants: Iterable[Grant]) -> Ids:
@@ -222,11 +202,19 @@ def _callers(grants: Iterable[Grant], request: Request) -> Ids:
 
 def _by_cause(callers: Ids, granting: Sequence[Grant]) -> list[tuple[tuple[str, ...], Ids]]:
     """The callers, parted by which documents let them in."""
+    causes: dict[str, set[str]] = {caller: set() for caller in callers}
+    for grant in granting:
+        if grant.cause:
+            for caller in grant.callers & callers:
+                causes[caller].add(grant.cause)
+    return _parted({caller: tuple(sorted(found)) for caller, found in causes.items()})
+
+
+def _parted(causes: Mapping[str, tuple[str, ...]]) -> list[tuple[tuple[str, ...], Ids]]:
     parts: dict[tuple[str, ...], list[str]] = defaultdict(list)
-    for caller in callers:
-        causes = tuple(sorted({grant.cause for grant in granting if grant.cause and caller in grant.callers}))
-        parts[causes].append(caller)
-    return [(causes, frozenset(part)) for causes, part in parts.items()]
+    for caller, found in causes.items():
+        parts[found].append(caller)
+    return [(found, frozenset(part)) for found, part in parts.items()]
 
 
 def _by_refusal(
@@ -239,9 +227,8 @@ def _by_refusal(
     request: Request,
 ) -> list[tuple[tuple[str, ...], Ids]]:
     """The callers, parted by which documents keep them out."""
-    parts: dict[tuple[str, ...], list[str]] = defaultdict(list)
+    causes = {}
     for caller in callers:
         denials = {grant.cause for grant in refusing if grant.cause and caller in grant.callers}
-        causes = tuple(sorted(denials)) or refused_by(caller, callee, protocol, port, request)
-        parts[causes].append(caller)
-    return [(causes, frozenset(part)) for causes, part in parts.items()]
+        causes[caller] = tuple(sorted(denials)) or refused_by(caller, callee, protocol, port, request)
+    return _parted(causes)
