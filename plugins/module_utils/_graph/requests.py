@@ -10,8 +10,8 @@ them). Patterns have Istio's form: ``exact``, ``prefix*``, ``*suffix``, ``*`` (p
 Sets are not compared symbolically. :func:`witnesses` gives a finite list of requests such that any Boolean combination
 of the given sets is empty exactly when it holds none of them: which prefixes match a string is decided by the longest
 one, which suffixes by the longest one, so ``longest prefix + fresh text + longest suffix`` for every pair, and every
-exact string, are enough. (Templates and regular expressions are sampled: exact for what they are written for, not in
-general.) So each difference comes with a request that shows it.
+exact string, are enough. (Templates and regular expressions are sampled: at least one request for each of them, but not
+for each combination.) So each difference comes with a request that shows it.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import product
 from typing import Callable
+
+from ansible_collections.zerotrust.platform.plugins.module_utils._graph import regexes
 
 FRESH = "…"
 """Text in no pattern: it can stand in no URL unencoded (RFC 3986)."""
@@ -42,19 +44,24 @@ class Request:
 
 @lru_cache(maxsize=65536)
 def matcher(pattern: str) -> Callable[[str], bool]:
-    """A function that says whether a string matches one pattern."""
+    """A function that says whether a string matches one pattern.
+
+    A regular expression that cannot be read here matches everything, so that nothing open is overlooked.
+    """
     if pattern.startswith("~"):
-        return lambda text, search=re.compile(pattern[1:]).match: search(text) is not None  # type: ignore[misc]
+        search = regexes.compiled(pattern[1:])
+        return (lambda text: search.match(text) is not None) if search else (lambda text: True)
     if "{*}" in pattern or "{**}" in pattern:
         parts = re.split(r"(\{\*\*?\})", pattern)
         regex = "".join({"{*}": "[^/]+", "{**}": ".*"}.get(part, re.escape(part)) for part in parts)
         return lambda text, full=re.compile(regex).fullmatch: full(text) is not None  # type: ignore[misc]
     if pattern == "*":
         return lambda text: text != ""
-    if pattern.endswith("*"):
-        return lambda text, prefix=pattern[:-1]: text.startswith(prefix)  # type: ignore[misc]
+    # A star at both ends: Istio looks at the first one only.
     if pattern.startswith("*"):
         return lambda text, suffix=pattern[1:]: text.endswith(suffix)  # type: ignore[misc]
+    if pattern.endswith("*"):
+        return lambda text, prefix=pattern[:-1]: text.startswith(prefix)  # type: ignore[misc]
     return lambda text: text == pattern
 
 
@@ -93,37 +100,39 @@ def witnesses(sets: Iterable[Requests]) -> tuple[Request, ...]:
     methods = {text for item in sets for text in item.methods + item.not_methods}
     paths = {text for item in sets for text in item.paths + item.not_paths}
     hosts = {text for item in sets for text in item.hosts + item.not_hosts}
+    # A path begins with a slash (RFC 9110 section 4.2.3), so a pattern that no such path matches lets nothing through.
+    real_paths = [path for path in _strings(paths, "/") if path.startswith("/")]
     return tuple(
-        Request(method, path, host)
-        for host, path, method in product(
-            _strings(hosts, FRESH), _strings(paths, "/" + FRESH), _strings(methods, _other_method(methods))
-        )
+        Request(method, path, host) for host, path, method in product(_strings(hosts), real_paths, _methods(methods))
     )
 
 
-def _other_method(methods: Iterable[str]) -> str:
-    return next((method for method in METHODS if not matches_any(methods, method)), "PROPFIND")
+def _methods(patterns: set[str]) -> list[str]:
+    """As :func:`_strings`, but outside of all patterns with a real method, if there is one."""
+    other = next((method for method in METHODS if not matches_any(patterns - {"*"}, method)), FRESH)
+    return list(dict.fromkeys((other, *_strings(patterns)[1:])))
 
 
-def _strings(patterns: Iterable[str], other: str) -> list[str]:
-    """``other`` (outside of all patterns where that is possible), then the strings that tell the patterns apart."""
+def _strings(patterns: Iterable[str], lead: str = "") -> list[str]:
+    """A string outside of all patterns but ``*``, then those that tell the patterns apart; ``lead`` begins all strings
+    whose beginning no pattern asks for."""
     found: dict[str, None] = {}
     prefixes, suffixes = [""], [""]
     for pattern in sorted(patterns):
         if pattern.startswith("~"):
-            literal = re.match(r"\^?((?:[^\\.^$*+?()\[\]{}|]|\\[./-])*)", pattern[1:])
-            sample = (literal.group(1) if literal else "").replace("\\", "")
-            found.update({sample: None, sample + FRESH: None, sample + "/" + FRESH: None})
+            for sample in regexes.samples(pattern[1:]):
+                found.update({sample: None, sample + FRESH: None, sample + "/" + FRESH: None})
         elif "{*" in pattern:
             found[pattern.replace("{**}", FRESH).replace("{*}", FRESH)] = None
             found[pattern.replace("{**}", FRESH + "/" + FRESH).replace("{*}", FRESH)] = None
-        elif pattern.endswith("*"):
-            prefixes.append(pattern[:-1])
         elif pattern.startswith("*"):
             suffixes.append(pattern[1:])
+        elif pattern.endswith("*"):
+            prefixes.append(pattern[:-1])
         else:
             found[pattern] = None
     for prefix, suffix in product(prefixes, suffixes):
-        found[(prefix + FRESH if prefix else other) + suffix] = None
+        found[(prefix or lead) + FRESH + suffix] = None
     found.pop("", None)
+    other = lead + FRESH
     return [other, *sorted(text for text in found if text != other)]
