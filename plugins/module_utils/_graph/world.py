@@ -25,7 +25,7 @@ from __future__ import annotations
 
 import ipaddress
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Optional, Union
 
@@ -76,28 +76,32 @@ class AddressSpace:
     """Networks as sets of ids, so that containment and exceptions are set operations.
 
     Networks in CIDR notation are nested or disjoint. So every address is told apart from others only by the smallest
-    mentioned network that holds it, and that network's name can stand for all such addresses.
+    mentioned network that holds it, and that network's name can stand for all such addresses. A network that smaller
+    ones cover wholly has none left and no id.
     """
 
     def __init__(self, cidrs: Iterable[str]) -> None:
         self._sorted: dict[int, list[tuple[int, int]]] = {4: [], 6: []}
-        self._ids: dict[int, list[str]] = {4: [], 6: []}
+        self._ids: dict[int, list[Optional[str]]] = {4: [], 6: []}
         self._cache: dict[str, frozenset[str]] = {}
         networks = {ipaddress.ip_network(cidr, strict=False) for cidr in (*INTERNET, *cidrs)}
         for version in (4, 6):
             own = sorted((n for n in networks if n.version == version), key=_order)
             self._sorted[version] = [_order(network) for network in own]
-            self._ids[version] = [f"ip:{network}" for network in own]
+            self._ids[version] = [None if gone else f"ip:{network}" for network, gone in zip(own, _covered(own))]
 
     def within(self, cidr: str, excepted: Iterable[str] = ()) -> frozenset[str]:
-        """The ids of the addresses in ``cidr`` and in none of ``excepted``. All must have been mentioned."""
+        """The ids of the addresses in ``cidr`` and in none of ``excepted``. KeyError for one that was not mentioned."""
         found = self._cache.get(cidr)
         if found is None:
             network = ipaddress.ip_network(cidr, strict=False)
             order = self._sorted[network.version]
             first = bisect_left(order, _order(network))
+            if order[first : first + 1] != [_order(network)]:
+                raise KeyError(cidr)
             last = bisect_left(order, (int(network.broadcast_address) + 1, 0))
-            found = self._cache[cidr] = frozenset(self._ids[network.version][first:last])
+            ids = self._ids[network.version][first:last]
+            found = self._cache[cidr] = frozenset(item for item in ids if item is not None)
         for other in excepted:
             found = found - self.within(other)
         return found
@@ -105,6 +109,19 @@ class AddressSpace:
     @property
     def everywhere(self) -> frozenset[str]:
         return self.within("0.0.0.0/0") | self.within("::/0")
+
+
+def _covered(networks: Sequence[Network]) -> list[bool]:
+    """For each of the sorted networks whether the others inside it hold all of its addresses."""
+    free = [network.num_addresses for network in networks]
+    around: list[int] = []
+    for index, network in enumerate(networks):
+        while around and networks[around[-1]].broadcast_address < network.network_address:  # type: ignore[operator]
+            around.pop()
+        if around:
+            free[around[-1]] -= network.num_addresses
+        around.append(index)
+    return [left == 0 for left in free]
 
 
 def _order(network: Network) -> tuple[int, int]:
@@ -204,7 +221,7 @@ _FIXED = {
 
 
 def _describe(item: str, networks: Mapping[str, str]) -> str:
-    kind, _, rest = item.partition(":")
+    kind, rest = item.split(":", 1) if ":" in item else ("", item)
     if item in networks:
         return f"{networks[item]} ({rest})"
     if item in _FIXED:
