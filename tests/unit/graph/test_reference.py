@@ -12,6 +12,7 @@ import jsonschema
 import pytest
 import yaml
 from hypothesis import given
+
 from tests.unit.strategies import graphs
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -33,7 +34,9 @@ def test_schema_accepts_what_the_parser_accepts(graph: dict) -> None:
     jsonschema.Draft202012Validator(SCHEMA).validate(graph)
 
 
-@pytest.mark.parametrize("path", sorted(ROOT.glob("inventories/*/service_graph.yml")), ids=lambda path: path.parent.name)
+@pytest.mark.parametrize(
+    "path", sorted(ROOT.glob("inventories/*/service_graph.yml")), ids=lambda path: path.parent.name
+)
 def test_schema_accepts_the_inventories(path: Path) -> None:
     jsonschema.Draft202012Validator(SCHEMA).validate(yaml.safe_load(path.read_text(encoding="utf-8")))
 
