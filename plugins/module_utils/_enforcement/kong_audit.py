@@ -226,7 +226,7 @@ class _Configuration:
         if not instances:
             return None
         r, s, c = route.key, route.service, consumer
-        scopes = [(s, r, None), (None, r, None), (s, None, None), (None, None, None)]
+        scopes: list[Scope] = [(s, r, None), (None, r, None), (s, None, None), (None, None, None)]
         if c:
             scopes[1:1] = [(None, None, c)]
             scopes[:0] = [(s, r, c), (None, r, c), (s, None, c)]
