@@ -11,12 +11,14 @@ agree. Nobody is looked at in pairs: openings are kept by sets of callees, and s
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Callable
 
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.flowset import SCTP, TCP, UDP, Grant, Ids
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.intervals import ALL_PORTS, Intervals
+from ansible_collections.zerotrust.platform.plugins.module_utils._graph.requests import Request
 
 PROTOCOLS = (TCP, UDP, SCTP)
 
@@ -121,3 +123,43 @@ class _Common:
         if both is None:
             both = self._known[one, other] = one & other
         return both
+
+
+Openings = Mapping[str, Sequence[Opening]]
+Restricting = Mapping[Ids, Sequence[str]]
+
+
+class Refusal:
+    """Says which documents refuse a flow: those that restrict the end at which no opening allows it.
+
+    ``into`` and ``out_of`` are the labels of the documents that restrict callees and callers.
+    """
+
+    def __init__(self, entering: Openings, leaving: Openings, into: Restricting, out_of: Restricting) -> None:
+        self._sides = ((leaving, out_of), (entering, into))
+
+    @cached_property
+    def _restricting(self) -> tuple[Mapping[str, Sequence[str]], ...]:
+        """For either side, by workload."""
+        found = []
+        for _openings, restricting in self._sides:
+            labels: dict[str, list[str]] = defaultdict(list)
+            for subjects, names in restricting.items():
+                for subject in subjects:
+                    labels[subject].extend(names)
+            found.append(labels)
+        return tuple(found)
+
+    def __call__(self, caller: str, callee: str, protocol: str, port: int, request: Request) -> tuple[str, ...]:
+        refusing: list[str] = []
+        for (openings, _all), restricting, end in zip(self._sides, self._restricting, (caller, callee)):
+            allowed = any(
+                caller in opening.callers
+                and protocol == opening.protocol
+                and port in opening.ports
+                and not opening.conditional
+                for opening in openings.get(callee, ())
+            )
+            if not allowed:
+                refusing.extend(restricting.get(end, ()))
+        return tuple(sorted(set(refusing)))

@@ -20,11 +20,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import cached_property
 from typing import Union
 
 from ansible_collections.zerotrust.platform.plugins.module_utils._enforcement.both_sides import (
     Opening,
+    Refusal,
     Side,
     everything,
     meet,
@@ -49,7 +49,6 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._enforcement.se
 )
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.flowset import TCP, UDP, FlowSet, Ids
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.intervals import ALL_PORTS, Intervals
-from ansible_collections.zerotrust.platform.plugins.module_utils._graph.requests import Request
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.world import ANYWHERE, DNS, Workload, World
 
 __all__ = ["flows", "mentions"]
@@ -211,42 +210,5 @@ def flows(documents: Documents, world: World) -> FlowSet:
 
     return FlowSet.of(
         meet(ends.everybody, inward, outward, world.services),
-        refused_by=_Refusal(entering, leaving, isolating_in, isolating_out),
+        refused_by=Refusal(entering, leaving, isolating_in, isolating_out),
     )
-
-
-Openings = Mapping[str, Sequence[Opening]]
-Isolating = Mapping[Ids, Sequence[str]]
-
-
-class _Refusal:
-    """Says which policies refuse a flow: those that isolate the end at which no rule allows it."""
-
-    def __init__(self, entering: Openings, leaving: Openings, into: Isolating, out_of: Isolating) -> None:
-        self._sides = ((leaving, out_of), (entering, into))
-
-    @cached_property
-    def _isolating(self) -> tuple[Mapping[str, Sequence[str]], ...]:
-        """For either side, by workload."""
-        found = []
-        for _openings, isolating in self._sides:
-            labels: dict[str, list[str]] = defaultdict(list)
-            for subjects, names in isolating.items():
-                for subject in subjects:
-                    labels[subject].extend(names)
-            found.append(labels)
-        return tuple(found)
-
-    def __call__(self, caller: str, callee: str, protocol: str, port: int, request: Request) -> tuple[str, ...]:
-        refusing: list[str] = []
-        for (openings, _all), isolating, end in zip(self._sides, self._isolating, (caller, callee)):
-            allowed = any(
-                caller in opening.callers
-                and protocol == opening.protocol
-                and port in opening.ports
-                and not opening.conditional
-                for opening in openings.get(callee, ())
-            )
-            if not allowed:
-                refusing.extend(isolating.get(end, ()))
-        return tuple(sorted(set(refusing)))
