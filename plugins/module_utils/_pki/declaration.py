@@ -292,8 +292,9 @@ class _Reader:
             other = by_name.setdefault(draft.request.name, draft)
             if other is not draft:
                 self._report(draft, "name", "duplicate_name", f"{show(draft.request.name)} is declared twice")
-        for draft in self.drafts:
-            self._issuer(draft, by_name)
+        if not any(problem.code == "duplicate_name" for _source, problem in self.problems):
+            for draft in self.drafts:
+                self._issuer(draft, by_name)
         if self.problems:
             return Declaration()
         children: dict[str, list[_Draft]] = {}

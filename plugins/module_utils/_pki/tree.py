@@ -369,7 +369,9 @@ def plan_pki(
 
 
 def apply_pki(tree: Tree, pki_plan: PkiPlan) -> list[dict[str, Any]]:
-    """Issue what has to be issued and write the tree. The tree must be locked since before it was planned."""
+    """Issue what has to be issued and write the tree, whose lock the caller holds since before it was planned."""
+    if (owned_manifest(tree, OWNER) or Manifest(OWNER)) != pki_plan.manifest:
+        raise FileError(f"{tree.path}: was changed by another run since it was planned; run again", "changed_meanwhile")
     for item in pki_plan.items:
         if item.issues:
             _issue(item, pki_plan.now)
