@@ -16,11 +16,13 @@ import pytest
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki import crypto
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.declaration import Source, parse
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.tree import PkiPlan, apply_pki, plan_pki
-from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.atomic import OS, Os, Tree
+from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.atomic import Os, Tree
 
 # `faults` lies with the tests of what it was made for.
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "reconcile"))
+from faults import QuickOs
 
+QUICK = QuickOs()
 NOW = datetime(2026, 3, 1, 12, 0, 0, tzinfo=timezone.utc)
 
 
@@ -31,11 +33,11 @@ class Pki:
     root: Path
     now: datetime = NOW
 
-    def plan(self, data: dict[str, Any], system: Os = OS, **options: Any) -> PkiPlan:
+    def plan(self, data: dict[str, Any], system: Os = QUICK, **options: Any) -> PkiPlan:
         with Tree(str(self.root), system) as tree:
             return plan_pki(tree, parse([Source(data)]), self.now, **options)
 
-    def run(self, data: dict[str, Any], system: Os = OS, **options: Any) -> PkiPlan:
+    def run(self, data: dict[str, Any], system: Os = QUICK, **options: Any) -> PkiPlan:
         declaration = parse([Source(data)])
         with Tree(str(self.root), system) as tree:
             tree.lock(timeout=20)

@@ -22,7 +22,7 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.file
     apply_tree,
     plan_tree,
 )
-from faults import CountingOs, Crash, crash_at
+from faults import CountingOs, Crash, QuickOs, crash_at
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -38,7 +38,7 @@ def tree_of(root: Path) -> dict[str, bytes]:
 
 
 def sync(root: Path, desired: dict[str, bytes], **options):
-    planned = plan_tree(str(root), desired, OWNER, **options)
+    planned = plan_tree(str(root), desired, OWNER, system=QuickOs(), **options)
     apply_tree(planned)
     return planned.plan
 

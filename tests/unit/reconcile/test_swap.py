@@ -16,7 +16,7 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.file
     apply_tree,
     plan_tree,
 )
-from faults import CountingOs, Crash, crash_at
+from faults import CountingOs, Crash, QuickOs, crash_at
 
 OLD = {"key.pem": b"old key", "sub/cert.pem": b"old cert", "other": b"1"}
 NEW = {"key.pem": b"new key", "sub/cert.pem": b"new cert", "other": b"2"}
@@ -25,7 +25,7 @@ UNITS = [("key.pem", "sub/cert.pem")]
 
 
 def plan(root: Path, desired: dict[str, bytes], **options):
-    return plan_tree(str(root), desired, "test", modes=MODES, units=UNITS, **options)
+    return plan_tree(str(root), desired, "test", modes=MODES, units=UNITS, **{"system": QuickOs(), **options})
 
 
 def pair(root: Path) -> tuple[bytes, bytes]:
