@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,6 +60,19 @@ class Change:
         }
 
 
+def differences(before: Any, after: Any, path: str = "") -> Iterator[str]:
+    """Paths of what differs, in order, such as `config.minute`; a list is one value."""
+    if not isinstance(before, Mapping) or not isinstance(after, Mapping):
+        yield path or "data"
+        return
+    for key in sorted({*before, *after}, key=str):
+        if key not in before or key not in after:
+            yield f"{path}{key}"
+        elif before[key] != after[key]:
+            inner = isinstance(before[key], Mapping) and isinstance(after[key], Mapping)
+            yield from differences(before[key], after[key], f"{path}{key}." if inner else f"{path}{key}")
+
+
 def _order(change: Change) -> tuple[int, str, str]:
     return ACTIONS.index(change.action), change.kind, change.name
 
@@ -69,11 +83,13 @@ class Plan:
 
     unchanged: how many objects are as declared.
     foreign: names of objects seen that are not ours and are left alone.
+    withheld: what would have to be done too, but is not, as the policy says.
     """
 
     changes: tuple[Change, ...] = ()
     unchanged: int = 0
     foreign: tuple[str, ...] = ()
+    withheld: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         changes = tuple(sorted(self.changes, key=_order))
@@ -81,6 +97,7 @@ class Plan:
             raise ValueError("two changes of one object in a plan")
         object.__setattr__(self, "changes", changes)
         object.__setattr__(self, "foreign", tuple(sorted(set(self.foreign))))
+        object.__setattr__(self, "withheld", tuple(sorted(self.withheld)))
 
     @property
     def changed(self) -> bool:
@@ -97,16 +114,16 @@ class Plan:
     def fingerprint(self) -> str:
         """sha256 (hex) of the canonical JSON of the changes.
 
-        What is unchanged or foreign does not enter: it makes no difference to what is going to be done.
+        What is unchanged, foreign or withheld does not enter: it makes no difference to what is going to be done.
         """
         canonical = [{**change.to_data(), "digest": change.digest} for change in self.changes]
         text = json.dumps(canonical, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
         return hashlib.sha256(text.encode("ascii")).hexdigest()
 
     def to_data(self, limit: int = 100) -> dict[str, Any]:
-        """Counts, and at most `limit` changes and foreign names; `left_off` says how many changes are not shown.
+        """Counts, and at most `limit` changes, foreign names and withheld ones.
 
-        A negative limit shows everything.
+        `left_off` says how many changes are not shown, the other counts are of all. A negative limit shows everything.
         """
         end = None if limit < 0 else limit
         shown = self.changes[:end]
@@ -118,4 +135,6 @@ class Plan:
             "left_off": len(self.changes) - len(shown),
             "foreign": list(self.foreign[:end]),
             "foreign_count": len(self.foreign),
+            "withheld": list(self.withheld[:end]),
+            "withheld_count": len(self.withheld),
         }

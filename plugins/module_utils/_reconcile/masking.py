@@ -1,0 +1,130 @@
+# Copyright: (c) 2026, zerotrust.platform contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Secrets: where they are in data, and how they stay out of everything that is shown.
+
+Shown data has `***` in their place. Texts of others, such as a server's error that repeats what it was sent, are
+searched for the values themselves. A change of a secret enters a plan's fingerprint through a digest.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+from urllib.parse import quote, quote_plus
+
+from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.errors import PlatformError
+from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.model import Item, Path, Step
+
+HIDDEN = "***"
+
+#: Shorter values are no secrets, and hiding them wherever they occur would make a text unreadable.
+_SHORTEST = 4
+
+#: Work for somebody who guesses passwords from a published fingerprint; some 0.05 s, once for a plan with secrets.
+_ROUNDS = 100_000
+
+
+def _children(data: Any, key: str) -> list[tuple[Any, Any]]:
+    """The (key or index, value) pairs of data that one part of a path means."""
+    if isinstance(data, Mapping):
+        if key == "*":
+            return list(data.items())
+        return [(key, data[key])] if key in data else []
+    if isinstance(data, list):
+        return [(at, value) for at, value in enumerate(data) if key in ("*", str(at))]
+    return []
+
+
+def mask(data: Any, paths: Iterable[Path]) -> Any:
+    """The data with `***` where a path leads to anything but null. Nothing is changed in place."""
+    for path in paths:
+        data = _mask(data, path)
+    return data
+
+
+def _mask(data: Any, path: Path) -> Any:
+    if not path:
+        return None if data is None else HIDDEN
+    found = _children(data, path[0])
+    if not found:
+        return data
+    copy: Any = dict(data) if isinstance(data, Mapping) else list(data)
+    for key, value in found:
+        copy[key] = _mask(value, path[1:])
+    return copy
+
+
+def values(data: Any, path: Path) -> Iterator[Any]:
+    """What a path leads to."""
+    if not path:
+        if data is not None:
+            yield data
+        return
+    for _key, value in _children(data, path[0]):
+        yield from values(value, path[1:])
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, Mapping):
+        for inner in value.values():
+            yield from _texts(inner)
+    elif isinstance(value, (list, tuple)):
+        for inner in value:
+            yield from _texts(inner)
+    elif value is not None and not isinstance(value, bool):
+        yield str(value)
+
+
+def hide(text: str, items: Iterable[Item]) -> str:
+    """A text of others with `***` in the place of the items' secrets, also as JSON, Python or a URL writes them."""
+    found: set[str] = set()
+    for item in items:
+        for path in item.secrets:
+            for value in values(item.data, path):
+                found.update(_texts(value))
+    for secret in sorted(found, key=len, reverse=True):
+        if len(secret) < _SHORTEST:
+            continue
+        for form in (secret, json.dumps(secret)[1:-1], repr(secret)[1:-1], quote(secret, safe=""), quote_plus(secret)):
+            text = text.replace(form, HIDDEN)
+        # Somebody's text may wrap or cut a key; its lines are as secret as the whole.
+        for line in secret.splitlines() if "\n" in secret else ():
+            if len(line) >= 16:
+                text = text.replace(line, HIDDEN)
+    return text
+
+
+def hidden(error: PlatformError, items: Sequence[Item]) -> PlatformError:
+    """The same error without the items' secrets."""
+    error.message = hide(error.message, items)
+    error.details = tuple(hide(detail, items) for detail in error.details)
+    error.args = (error.message,)
+    return error
+
+
+def canonical(data: Any) -> bytes:
+    """One form for equal data, whatever the order of keys."""
+    return json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=True).encode("ascii")
+
+
+def digests(steps: Sequence[Step]) -> list[str]:
+    """What `Change.digest` says of each step's secrets; empty where it writes none.
+
+    A fingerprint is published, and one secret may be a weak password. So digests are keyed with a slow hash of all
+    secrets of the plan: whoever tries passwords pays for each, and has to know the other secrets.
+    """
+    written = [
+        canonical([list(values(step.desired.data, path)) for path in step.desired.secrets])
+        if step.desired and step.desired.secrets
+        else b""
+        for step in steps
+    ]
+    if not any(written):
+        return [""] * len(steps)
+    key = hashlib.pbkdf2_hmac("sha256", b"\0".join(sorted(written)), b"zerotrust.platform plan", _ROUNDS)
+    return [hmac.new(key, secret, "sha256").hexdigest() if secret else "" for secret in written]
