@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -18,9 +17,7 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._pki.declaratio
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.tree import PkiPlan, apply_pki, plan_pki
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.atomic import Os, Tree
 
-# `faults` lies with the tests of what it was made for.
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "reconcile"))
-from faults import QuickOs
+from tests.unit.reconcile.faults import QuickOs
 
 QUICK = QuickOs()
 NOW = datetime(2026, 3, 1, 12, 0, 0, tzinfo=timezone.utc)

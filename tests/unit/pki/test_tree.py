@@ -26,7 +26,8 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.file
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
-from faults import CountingOs, Crash, crash_at, fail_at
+
+from tests.unit.reconcile.faults import CountingOs, Crash, crash_at, fail_at
 
 DAY = timedelta(days=1)
 
@@ -589,21 +590,19 @@ def test_p16_p17_a_crash_at_any_call_leaves_a_pair_while_the_key_changes(pki):
     assert pairs == {"secp256r1", "secp384r1"}
 
 
-def test_p16_killed_at_any_write(pki):
+def test_p16_killed_at_any_write(pki, repo):
     """The same with a real SIGKILL, at some calls."""
     code = (
-        "import sys, json; sys.path[:0] = sys.argv[1:3]\n"
-        "from faults import kill_at; from conftest import Pki; from pathlib import Path\n"
-        "Pki(Path(sys.argv[3])).run(json.loads(sys.argv[5]), kill_at(int(sys.argv[4])))\n"
+        "import sys, json; from pathlib import Path\n"
+        "from tests.unit.pki.conftest import Pki; from tests.unit.reconcile.faults import kill_at\n"
+        "Pki(Path(sys.argv[1])).run(json.loads(sys.argv[3]), kill_at(int(sys.argv[2])))\n"
     )
-    here = Path(__file__).resolve().parent
     killed = 0
     for number in range(45, 400, 37):
         pki.root = pki.root.parent / str(number)
         pki.run(data())
-        folders = [str(here), str(here.parent / "reconcile")]
-        command = [sys.executable, "-c", code, *folders, str(pki.root), str(number), json.dumps(NEW)]
-        done = subprocess.run(command, check=False, capture_output=True, text=True)
+        command = [sys.executable, "-c", code, str(pki.root), str(number), json.dumps(NEW)]
+        done = subprocess.run(command, cwd=repo, check=False, capture_output=True, text=True)
         if done.returncode == 0:
             break
         assert done.returncode == -9, done.stderr

@@ -18,7 +18,8 @@ from pathlib import Path
 import pytest
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.atomic import Tree, write_atomic
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.paths import FileError, check_relative_path
-from faults import CountingOs, Crash, crash_at, fail_at
+
+from tests.unit.reconcile.faults import CountingOs, Crash, crash_at, fail_at
 
 
 def mode_of(path: Path) -> int:

@@ -22,9 +22,10 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.file
     apply_tree,
     plan_tree,
 )
-from faults import CountingOs, Crash, QuickOs, crash_at
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from tests.unit.reconcile.faults import CountingOs, Crash, QuickOs, crash_at
 
 OWNER = "test"
 
@@ -287,21 +288,21 @@ def test_p16_a_crash_at_any_call_is_survived_whatever_is_declared_next(tmp_path,
     assert steps > 60
 
 
-def test_p16_killed_at_any_call(tmp_path):
+def test_p16_killed_at_any_call(tmp_path, repo):
     """The same with a real SIGKILL, at every seventh call (each costs a process)."""
     code = (
-        "import sys, json; sys.path.insert(0, sys.argv[1]); from faults import kill_at\n"
+        "import sys, json; from tests.unit.reconcile.faults import kill_at\n"
         "from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.files import *\n"
-        "new = {name: text.encode() for name, text in json.loads(sys.argv[4]).items()}\n"
-        "apply_tree(plan_tree(sys.argv[2], new, 'test', system=kill_at(int(sys.argv[3]))))\n"
+        "new = {name: text.encode() for name, text in json.loads(sys.argv[3]).items()}\n"
+        "apply_tree(plan_tree(sys.argv[1], new, 'test', system=kill_at(int(sys.argv[2]))))\n"
     )
     killed = 0
     for number in range(20, 500, 7):
         root = tmp_path / str(number)
         sync(root, OLD)
         new = json.dumps({name: content.decode() for name, content in NEW.items()})
-        command = [sys.executable, "-c", code, str(Path(__file__).parent), str(root), str(number), new]
-        if subprocess.run(command, check=False).returncode == 0:
+        command = [sys.executable, "-c", code, str(root), str(number), new]
+        if subprocess.run(command, cwd=repo, check=False).returncode == 0:
             break
         killed += 1
         sync(root, NEW)

@@ -16,7 +16,8 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.file
     apply_tree,
     plan_tree,
 )
-from faults import CountingOs, Crash, QuickOs, crash_at
+
+from tests.unit.reconcile.faults import CountingOs, Crash, QuickOs, crash_at
 
 OLD = {"key.pem": b"old key", "sub/cert.pem": b"old cert", "other": b"1"}
 NEW = {"key.pem": b"new key", "sub/cert.pem": b"new cert", "other": b"2"}
