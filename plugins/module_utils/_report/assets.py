@@ -119,7 +119,7 @@ tbody tr:hover > * { background: var(--quiet); }
 td .soft, th .soft { color: var(--soft); font-weight: 400; }
 .num { font-variant-numeric: tabular-nums; white-space: nowrap; }
 th.mark, td.mark { text-align: center; padding-left: .3rem; padding-right: .3rem; width: 5.5rem; }
-.ends { width: 21rem; }
+.ends { width: 17rem; }
 .place { width: 11rem; }
 .place code { font-size: .75rem; overflow-wrap: break-word; }
 td.mark span { display: inline-block; min-width: 1.6rem; border-radius: 6px; font-weight: 700; line-height: 1.6rem; }
@@ -166,6 +166,8 @@ footer p { margin: 0 0 .4rem; max-width: 46rem; }
   section { margin: 2.25rem 0; }
   .tiles { grid-template-columns: 1fr 1fr; }
   .tiles div { padding: .75rem 1rem; }
+  nav ul { gap: 1.1rem; }
+  .verdict { align-items: flex-start; padding: 1rem; }
   .drawing { text-align: left; }
   .drawing svg { max-width: none; min-width: 0; }
   /* A row becomes a card, each cell with the name of its column. */

@@ -235,9 +235,9 @@ def _flow(flow: Data, points: Data) -> str:
     )
 
 
-def _breaking(place: str) -> str:
-    """A place in the graph, which a narrow column may break at its dots."""
-    return text(place).replace(".", ".<wbr>")
+def _breaking(place: object) -> str:
+    """A place in the graph or a path, which a narrow column may break behind its dots and slashes."""
+    return text(place).replace(".", ".<wbr>").replace("/", "/<wbr>")
 
 
 def _mark(state: str, title: str) -> str:
@@ -252,7 +252,7 @@ def _requests(flow: Data) -> str:
     if flow["protocol"] not in ("http", "grpc"):
         return '<span class="soft">any connection</span>'
     methods = f"<b>{text(' '.join(flow['methods']))}</b>" if flow["methods"] else ""
-    paths = "".join(f"<code>{text(path)}</code>" for path in flow["paths"])
+    paths = "".join(f"<code>{_breaking(path)}</code>" for path in flow["paths"])
     if methods or paths:
         return methods + (paths or ' <span class="soft">any path</span>')
     return '<span class="soft">any request</span>'
