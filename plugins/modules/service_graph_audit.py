@@ -1,0 +1,206 @@
+#!/usr/bin/python
+
+# Copyright: (c) 2026, zerotrust.platform contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: service_graph_audit
+short_description: Say which flows are missing and which are open
+version_added: 0.1.0
+description:
+  - Works out what documents really allow, by the semantics of the tool that enforces them, and holds it against the
+    service graph. Documents may be rendered by M(zerotrust.platform.service_graph), exported from a system, or written
+    by hand.
+  - A declared flow that an enforcement point does not allow is C(missing). A flow that it allows and that nobody
+    declared is C(open). Each finding names the documents that cause it, an example request, and what the other points
+    say to it.
+  - Only flows with one of the graph's services at an end are judged. Everybody else is represented too, so a policy
+    that opens a service to other namespaces or to the internet is found.
+extends_documentation_fragment:
+  - zerotrust.platform.graph
+options:
+  documents:
+    description:
+      - Files and directories of YAML and JSON documents.
+      - Without it, what the graph renders to is judged.
+    type: list
+    elements: path
+  points:
+    description:
+      - The enforcement points to judge. By default those of which there is a document.
+      - A point that is named and has no document is judged as what it is without any.
+    type: list
+    elements: str
+    choices: [istio, network_policy, security_group, kong, spire]
+  dest:
+    description: A JSON file for the whole answer, with a row for each declared flow.
+    type: path
+  fail_on:
+    description: The kinds of findings that make the task fail. An empty list reports only.
+    type: list
+    elements: str
+    choices: [missing, open]
+    default: [missing, open]
+attributes:
+  check_mode:
+    support: full
+    description: Judges as always; O(dest) is compared and not written.
+  diff_mode:
+    support: full
+    description: Shows O(dest) before and after.
+  idempotent:
+    support: full
+    description: The same graph and documents give the same answer.
+  platform:
+    support: full
+    platforms: posix
+    description: Runs on any POSIX system, usually on the control node.
+author:
+  - zerotrust.platform contributors (@zerotrust-platform)
+"""
+
+EXAMPLES = r"""
+- name: Judge what was rendered
+  zerotrust.platform.service_graph_audit:
+    src: inventories/local/service_graph.yml
+    documents: [build/local/rendered]
+
+- name: Judge policies that somebody else has written, and go on
+  zerotrust.platform.service_graph_audit:
+    src: inventories/local/service_graph.yml
+    documents: [manifests/]
+    points: [network_policy]
+    fail_on: []
+  register: audit
+
+- name: Show each finding
+  ansible.builtin.debug:
+    msg: "{{ audit.findings | map(attribute='text') }}"
+"""
+
+RETURN = r"""
+missing:
+  description: The number of findings of declared flows that are not allowed.
+  returned: success
+  type: int
+open:
+  description: The number of findings of undeclared flows that are allowed.
+  returned: success
+  type: int
+disagreements:
+  description: The number of findings in which another enforcement point says the contrary.
+  returned: success
+  type: int
+points:
+  description: By enforcement point, its title and the numbers of documents and findings.
+  returned: success
+  type: dict
+findings:
+  description: The first hundred findings. All are in O(dest).
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    kind:
+      description: C(missing) or C(open).
+      type: str
+    point:
+      description: The enforcement point.
+      type: str
+    text:
+      description: The finding in one sentence.
+      type: str
+    causes:
+      description: The documents that are responsible.
+      type: list
+      elements: str
+  sample:
+    - kind: open
+      point: network_policy
+      callers: ["any other workload of namespace shop"]
+      callee: postgres
+      ports: "5432"
+      causes: ["NetworkPolicy shop/postgres (policies.yml)"]
+      text: >-
+        NetworkPolicy: any other workload of namespace shop may reach postgres on TCP 5432, which the graph does not
+        say, because of NetworkPolicy shop/postgres (policies.yml); Istio refuse it.
+notes:
+  description: What was not judged, and why.
+  returned: success
+  type: list
+  elements: str
+"""
+
+import json
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.zerotrust.platform.plugins.module_utils._ansible import Work, require, run
+from ansible_collections.zerotrust.platform.plugins.module_utils._audit.audit import Audit, audit
+from ansible_collections.zerotrust.platform.plugins.module_utils._documents.files import read
+from ansible_collections.zerotrust.platform.plugins.module_utils._enforcement.common import sourced
+from ansible_collections.zerotrust.platform.plugins.module_utils._enforcement.points import POINTS, render
+from ansible_collections.zerotrust.platform.plugins.module_utils._graph.source import GRAPH_OPTIONS, read_graph
+from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.atomic import write_atomic
+from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.single import plan_file
+
+SHOWN_FINDINGS = 100
+
+
+def body(module: AnsibleModule) -> Work:
+    params = module.params
+    graph = read_graph(params["src"], params["overrides"])
+    if params["documents"] is None:
+        documents = sourced(render(graph))
+    else:
+        documents = [document for path in params["documents"] for document in read(path)]
+    found = audit(graph, documents, params["points"])
+    result = found.to_data(SHOWN_FINDINGS)
+    said = message(found)
+    failure = said if any(found.count(kind) for kind in params["fail_on"]) else ""
+    if not params["dest"]:
+        return Work(result=result, msg=said, failure=failure)
+    content = (json.dumps(found.to_data(), indent=1) + "\n").encode("utf-8")
+    return Work(
+        plan_file(params["dest"], content),
+        lambda: write_atomic(params["dest"], content),
+        result,
+        msg=said,
+        failure=failure,
+    )
+
+
+def message(found: Audit) -> str:
+    titles = ", ".join(POINTS[name].title for name in found.points)
+    missing, opened = found.count("missing"), found.count("open")
+    if not missing and not opened:
+        return f"{titles or 'No enforcement point'}: exactly the declared flows are allowed."
+    first = found.to_data(1)["findings"][0]["text"]
+    more = f" (and {missing + opened - 1} more findings)" if missing + opened > 1 else ""
+    return f"{missing} missing and {opened} open in {titles}. {first}{more}"
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            **GRAPH_OPTIONS,
+            "documents": {"type": "list", "elements": "path"},
+            "points": {"type": "list", "elements": "str", "choices": list(POINTS)},
+            "dest": {"type": "path"},
+            "fail_on": {
+                "type": "list",
+                "elements": "str",
+                "choices": ["missing", "open"],
+                "default": ["missing", "open"],
+            },
+        },
+        supports_check_mode=True,
+    )
+    require(module, ("yaml", "PyYAML"))
+    run(module, body)
+
+
+if __name__ == "__main__":
+    main()
