@@ -83,6 +83,15 @@ def flows(documents: Documents, world: World) -> FlowSet:
     return FlowSet.of(grants, refused_by=refused_by)
 
 
+def mistakes(document: Entity) -> list[str]:
+    """What Kong would refuse in a document of the right shape: names that are there twice, references to nothing."""
+    try:
+        config = _Configuration(document, "")
+    except PlatformError as error:
+        return [error.details[0]]
+    return config.twice
+
+
 def _hosts(graph: Graph) -> dict[str, Service]:
     """The services by each name under which a gateway in the cluster can resolve them."""
     found: dict[str, Service] = {}
@@ -118,6 +127,8 @@ class _Configuration:
     consumers: dict[str, Entity] = field(default_factory=dict)
     plugins: dict[str, dict[Scope, _Plugin]] = field(default_factory=lambda: defaultdict(dict))
     upstreams: dict[str, list[str]] = field(default_factory=dict)
+    twice: list[str] = field(default_factory=list)
+    """Entities with a name that is taken."""
     _keys: dict[tuple[str, Any], str] = field(default_factory=dict)
     _names: dict[str, str] = field(default_factory=dict)
     _later: list[tuple[Entity, dict[str, str]]] = field(default_factory=list)
@@ -152,14 +163,15 @@ class _Configuration:
         return ({**defaults, **item} for item in items)
 
     def _error(self, message: str) -> PlatformError:
-        return PlatformError(f"Kong configuration {self.source}: {message}", "bad_document")
+        return PlatformError(f"Kong configuration {self.source}: {message}", "bad_document", [message])
 
     def _add(self, kind: str, entity: Entity, names: Iterable[str]) -> str:
         key = f"{kind} {len(self._names)}"
         self._names[key] = kind
         for name in names:
             if isinstance(entity.get(name), str):
-                self._keys[kind, entity[name]] = key
+                if self._keys.setdefault((kind, entity[name]), key) != key:
+                    self.twice.append(f"the {name} {entity[name]!r} of a {kind} is there twice")
                 if self._names[key] == kind:
                     self._names[key] = f"{kind} {entity[name]}"
         return key
