@@ -106,7 +106,7 @@ def _graphs(draw: Draw, min_services: int, max_services: int) -> Data:
     if cluster is not None:
         data["cluster"] = cluster
     _sometimes(draw, data, "mesh", st.sampled_from(({}, {"namespace": "mesh"}, {"traffic": {"max_connections": 7}})))
-    _sometimes(draw, data, "aws", st.sampled_from(({}, {"group_prefix": "prod", "max_rules": 10})))
+    _sometimes(draw, data, "aws", st.sampled_from(({}, {"group_prefix": "prod", "max_rules": 500})))
     names = _some(draw, SERVICE_NAMES, min_services, max_services)
     services: dict[str, Data] = {name: _workload(draw, name) for name in names}
     ports = {name: _ports(draw, service) for name, service in services.items()}
@@ -134,7 +134,7 @@ def _workload(draw: Draw, name: str) -> Data:
     _sometimes(draw, service, "service_account", st.just(f"{name}-sa"))
     labels = ({"app": name, "tier": "x"}, {"app.kubernetes.io/name": name}, {"k8s.example.com/App": f"{name}_1.0"})
     _sometimes(draw, service, "labels", st.sampled_from(labels))
-    _sometimes(draw, service, "tier", st.sampled_from(("db", "backend")))
+    _sometimes(draw, service, "tier", st.sampled_from(("data", "backend")))
     if draw(st.integers(0, 5)) == 5:
         service["traffic"] = {"load_balancer": "LEAST_REQUEST", "interval": "1m"}
     return service
@@ -246,7 +246,7 @@ def _exposes(draw: Draw, gateways: dict[str, Data], services: dict[str, Data], p
             expose["name"] = f"{name}-{len(named)}"
         named.add((gateway, expose.get("name", name)))
         if gateways[gateway].get("kind", gateway) == "kong":
-            _kong(draw, expose)
+            _kong(draw, expose, ports[name][index]["protocol"])
         services[name].setdefault("exposes", []).append(expose)
 
 
@@ -254,8 +254,9 @@ def _is_http(port: Data) -> bool:
     return port["protocol"] in ("http", "grpc")
 
 
-def _kong(draw: Draw, expose: Data) -> None:
-    _sometimes(draw, expose, "strip_path", st.booleans())
+def _kong(draw: Draw, expose: Data, protocol: str) -> None:
+    if protocol == "http":
+        _sometimes(draw, expose, "strip_path", st.booleans())
     _sometimes(draw, expose, "preserve_host", st.booleans())
     _sometimes(draw, expose, "rate_limit", st.integers(1, 1000))
     _sometimes(draw, expose, "key_auth", st.booleans())

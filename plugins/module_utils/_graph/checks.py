@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any, Optional, Protocol, Union
 
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.model import (
@@ -20,23 +20,30 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._graph.model im
     Caller,
     Egress,
     Expose,
+    Gateway,
     Graph,
     Port,
     Service,
 )
-from ansible_collections.zerotrust.platform.plugins.module_utils._graph.problems import Path, suggestion
+from ansible_collections.zerotrust.platform.plugins.module_utils._graph.problems import Path, dotted, listed
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.world import INTERNET
 
 SYSTEM_NAMESPACES = ("kube-system", "kube-public", "kube-node-lease")
 
-METADATA = ipaddress.ip_network("169.254.169.254/32")
-"""The address at which clouds hand out credentials."""
+METADATA = tuple(ipaddress.ip_network(cidr) for cidr in ("169.254.0.0/16", "fd00:ec2::/32", "100.100.100.200/32"))
+"""The addresses at which clouds hand out credentials."""
+
+WIDE = {4: 8, 6: 16}
+"""By IP version: a network with a shorter prefix than this is no network of anybody's, but a share of the internet."""
 
 # A port is served as what its name says, whatever its declaration (Istio, "Protocol selection").
 NAME_PROTOCOLS = {
     "http": ("http",), "http2": ("http", "grpc"), "grpc": ("grpc",), "https": ("tls",), "tls": ("tls",),
-    "tcp": ("tcp",), "mongo": ("tcp",), "mysql": ("tcp",), "redis": ("tcp",),
+    "grpc-web": ("http", "grpc"), "tcp": ("tcp",), "mongo": ("tcp",), "mysql": ("tcp",), "redis": ("tcp",),
 }  # fmt: skip
+
+
+Workload = Union[Service, Caller, Gateway]
 
 
 class Report(Protocol):
@@ -48,13 +55,23 @@ class Report(Protocol):
     def spoiled(self, *path: Union[str, int]) -> bool:
         """Whether something at or below the path is known to be wrong."""
 
+    def suggestion(self, word: str, known: Collection[str]) -> str:
+        """What may have been meant, for the end of a message."""
+
+    def original(self, path: Path) -> Path:
+        """A path of the graph as it is in the file, where lists may have more items."""
+
 
 def check(graph: Graph, report: Report) -> None:
     for one in (
-        _names, _namespaces, _identities, _selectors, _ports, _calls, _callers, _metrics, _egress, _gateways, _exposes,
-        _routes, _networks,
+        _names, _namespaces, _identities, _selectors, _tiers, _ports, _calls, _callers, _metrics, _egress, _gateways,
+        _exposes, _routes, _networks,
     ):  # fmt: skip
         one(graph, report)
+
+
+def _any_spoiled(report: Report, path: Path, *keys: str) -> bool:
+    return any(report.spoiled(*path, key) for key in keys)
 
 
 def _names(graph: Graph, report: Report) -> None:
@@ -75,9 +92,8 @@ def _namespaces(graph: Graph, report: Report) -> None:
             "system_namespace",
             f"{graph.namespace!r} belongs to the system; services need one of their own",
         )
-        return
     for name, service in graph.services.items():
-        if service.namespace in system:
+        if service.namespace in system and service.namespace != graph.namespace:
             path = ("services", name, "namespace")
             report.add(
                 path, "system_namespace", f"{service.namespace!r} belongs to the system; services need one of their own"
@@ -87,31 +103,48 @@ def _namespaces(graph: Graph, report: Report) -> None:
 def _identities(graph: Graph, report: Report) -> None:
     """Two workloads with one service account are one identity: what one may, the other may (T14)."""
     owners: dict[str, str] = {}
+    for section, workload in _workloads(graph, report, ("namespace", "service_account", "trust_domain")):
+        place = f"{section}.{workload.name}"
+        owner = owners.setdefault(graph.principal(workload), place)
+        if owner != place:
+            account = f"{workload.service_account!r} in namespace {workload.namespace!r}"
+            message = f"{account} is {owner}'s identity already; give each its own"
+            report.add((section, workload.name, "service_account"), "shared_identity", message)
+
+
+def _workloads(graph: Graph, report: Report, keys: Iterable[str]) -> Iterator[tuple[str, Workload]]:
+    """The workloads that have an identity and pods, without those in which one of the keys could not be read."""
     for section, workloads in (("services", graph.services), ("callers", graph.callers), ("gateways", graph.gateways)):
         for name, workload in workloads.items():
-            if isinstance(workload, Caller) and workload.is_network:
-                continue
-            identity = graph.principal(workload)
-            owner = owners.setdefault(identity, f"{section}.{name}")
-            if owner != f"{section}.{name}" and not report.spoiled(section, name):
-                account = f"{workload.service_account!r} in namespace {workload.namespace!r}"
-                message = f"{account} is {owner}'s identity already; give each its own"
-                report.add((section, name, "service_account"), "shared_identity", message)
+            no_workload = isinstance(workload, Caller) and (workload.is_network or not workload.namespace)
+            if not no_workload and not _any_spoiled(report, (section, name), *keys):
+                yield section, workload
 
 
 def _selectors(graph: Graph, report: Report) -> None:
-    """Labels that also select another service's pods would give each the other's policies (T21)."""
-    by_label: dict[tuple[str, str, str], list[Service]] = defaultdict(list)
-    for service in graph.services.values():
-        for key, value in service.labels.items():
-            by_label[service.namespace, key, value].append(service)
-    for name, service in graph.services.items():
-        candidates = min((by_label[service.namespace, k, v] for k, v in service.labels.items()), key=len)
-        for other in candidates:
-            if other.name != name and service.labels.items() <= other.labels.items():
+    """Labels that also select somebody else's pods would give each the other's policies (T21)."""
+    workloads = list(_workloads(graph, report, ("namespace", "labels")))
+    by_label: dict[tuple[str, str, str], list[tuple[int, Workload]]] = defaultdict(list)
+    for index, (_section, workload) in enumerate(workloads):
+        for key, value in workload.labels.items():
+            by_label[workload.namespace, key, value].append((index, workload))
+    for index, (section, workload) in enumerate(workloads):
+        labels = workload.labels.items()
+        for other_index, other in min((by_label[workload.namespace, k, v] for k, v in labels), key=len, default=()):
+            # Of two with equal labels, the second one is the mistake.
+            if labels < other.labels.items() or (labels == other.labels.items() and other_index < index):
                 message = f"select the pods of {other.name!r} too; add a label that tells them apart"
-                report.add(("services", name, "labels"), "ambiguous_selector", message)
+                report.add((section, workload.name, "labels"), "ambiguous_selector", message)
                 break
+
+
+def _tiers(graph: Graph, report: Report) -> None:
+    """A tier with the name of a service that is not in it would share that service's security group."""
+    for name, service in graph.services.items():
+        other = graph.services.get(service.tier)
+        if other and other.tier != service.tier and not report.spoiled("services", other.name, "tier"):
+            message = f"{service.tier!r} is the security group of service {other.name!r} alone; put it in the tier too"
+            report.add(("services", name, "tier"), "shared_group", message)
 
 
 def _ports(graph: Graph, report: Report) -> None:
@@ -124,12 +157,14 @@ def _ports(graph: Graph, report: Report) -> None:
                 first = seen.setdefault((key, value), index)
                 if first != index:
                     path = ("services", name, "ports", index, key)
-                    report.add(path, "duplicate_port", f"{value!r} is that of ports[{first}] already")
+                    at = report.original(("services", name, "ports", first))[-1]
+                    report.add(path, "duplicate_port", f"{value!r} is that of ports[{at}] already")
             _port_name(port, ("services", name, "ports", index, "name"), report)
 
 
 def _port_name(port: Port, path: Path, report: Report) -> None:
-    protocols = NAME_PROTOCOLS.get(port.name.split("-", 1)[0])
+    first, *rest = port.name.split("-")
+    protocols = NAME_PROTOCOLS.get("grpc-web" if first == "grpc" and rest[:1] == ["web"] else first)
     if protocols and port.protocol not in protocols:
         message = (
             f"{port.name!r} makes Istio serve it as {protocols[0]}, but its protocol is {port.protocol}; change one"
@@ -139,16 +174,12 @@ def _port_name(port: Port, path: Path, report: Report) -> None:
 
 def _port(service: Service, ref: Optional[Union[int, str]], path: Path, report: Report) -> Optional[Port]:
     """The port that is meant, or None after reporting why there is none."""
-    if (
-        report.spoiled("services", service.name, "ports")
-        or report.spoiled("services", service.name, "port")
-        or report.spoiled(*path)
-    ):
+    if _any_spoiled(report, ("services", service.name), "ports", "port") or report.spoiled(*path, "port"):
         return None
     if not service.ports:
         report.add(path, "no_port", f"{service.name!r} has no port to call; give it one")
         return None
-    known = ", ".join(f"{port.number} ({port.name})" for port in service.ports)
+    known = listed(f"{port.number} ({port.name})" for port in service.ports)
     if ref is None:
         if len(service.ports) > 1:
             report.add(path, "ambiguous_port", f"{service.name!r} has several ports; say which: {known}")
@@ -158,7 +189,7 @@ def _port(service: Service, ref: Optional[Union[int, str]], path: Path, report: 
         if ref in (port.number, port.name):
             return port
     names = [port.name for port in service.ports]
-    hint = suggestion(ref, names) if isinstance(ref, str) else ""
+    hint = report.suggestion(ref, names) if isinstance(ref, str) else ""
     report.add((*path, "port"), "unknown_port", f"{ref!r} is not a port of {service.name!r}, which has {known}{hint}")
     return None
 
@@ -169,17 +200,17 @@ def _calls(graph: Graph, report: Report) -> None:
             seen: dict[tuple[str, int], int] = {}
             for index, call in enumerate(caller.calls):
                 path = (section, name, "calls", index)
-                if report.spoiled(*path):
-                    continue
                 if call.to == name and section == "services":
                     report.add(
-                        (*path, "to"), "self_call", f"{name!r} calls itself; a workload may always reach its own pod"
+                        (*path, "to"),
+                        "self_call",
+                        f"{name!r} calls itself; leave that out (a workload always reaches its own pod)",
                     )
                     continue
                 callee = graph.services.get(call.to)
                 if callee is None:
                     if not report.spoiled("services", call.to):
-                        hint = suggestion(call.to, graph.services)
+                        hint = report.suggestion(call.to, graph.services)
                         report.add((*path, "to"), "unknown_service", f"{call.to!r} is not a declared service{hint}")
                     continue
                 port = _port(callee, call.port, path, report)
@@ -187,8 +218,9 @@ def _calls(graph: Graph, report: Report) -> None:
                     _requests(call, port, path, report)
                     first = seen.setdefault((call.to, port.number), index)
                     if first != index:
+                        at = report.original((section, name, "calls", first))[-1]
                         message = (
-                            f"calls {call.to!r} port {port.number} again, as calls[{first}] does; make one call of them"
+                            f"calls {call.to!r} port {port.number} again, as calls[{at}] does; make one call of them"
                         )
                         report.add(path, "duplicate_flow", message)
 
@@ -207,12 +239,10 @@ def _requests(call: Call, port: Port, path: Path, report: Report) -> None:
 def _callers(graph: Graph, report: Report) -> None:
     for name, caller in graph.callers.items():
         path = ("callers", name)
-        if report.spoiled(*path):
-            continue
         workload_keys = [
             key for key in ("namespace", "service_account", "labels", "trust_domain") if getattr(caller, key)
         ]
-        if not caller.cidrs and not caller.namespace:
+        if not caller.cidrs and not caller.namespace and not _any_spoiled(report, path, "cidrs", "namespace"):
             report.add(
                 path,
                 "incomplete",
@@ -221,51 +251,37 @@ def _callers(graph: Graph, report: Report) -> None:
         elif caller.cidrs and workload_keys:
             message = f"is a network (cidrs) and cannot have {', '.join(workload_keys)}; make two callers of it"
             report.add(path, "contradiction", message)
-        elif caller.namespace in graph.namespaces and _same_pods(graph, caller):
-            report.add(
-                (*path, "labels"),
-                "ambiguous_selector",
-                "select the pods of a declared service; add a label that tells them apart",
-            )
-        if not caller.calls and not caller.scrapes:
+        if not caller.calls and not caller.scrapes and not _any_spoiled(report, path, "calls", "scrapes"):
             report.add(path, "no_flow", "calls nothing; give calls, or scrapes: true")
-
-
-def _same_pods(graph: Graph, caller: Caller) -> bool:
-    return any(
-        service.namespace == caller.namespace
-        and (caller.labels.items() <= service.labels.items() or service.labels.items() <= caller.labels.items())
-        for service in graph.services.values()
-    )
 
 
 def _metrics(graph: Graph, report: Report) -> None:
     for name, service in graph.services.items():
         path = ("services", name, "metrics")
-        if service.metrics and not report.spoiled(*path):
+        if service.metrics:
             port = _port(service, service.metrics.port, path, report)
             if port and port.protocol != "http":
                 report.add(path, "not_http", f"are read with HTTP, but port {port.number} is {port.protocol}")
 
 
 def _egress(graph: Graph, report: Report) -> None:
-    cluster = [ipaddress.ip_network(cidr) for cidr in graph.cluster.cidrs]
+    cluster = [ipaddress.ip_network(cidr) for cidr in graph.cluster.cidrs if not _is_wide(cidr)]
     for name, service in graph.services.items():
         seen: dict[tuple[str, int], int] = {}
         for index, egress in enumerate(service.egress):
             path = ("services", name, "egress", index)
-            if report.spoiled(*path):
-                continue
-            if not egress.hosts and not egress.cidrs:
+            if not egress.hosts and not egress.cidrs and not _any_spoiled(report, path, "hosts", "cidrs"):
                 report.add(path, "incomplete", "names no destination; give hosts or cidrs")
             _internet(egress, path, report)
             for position, cidr in enumerate(egress.cidrs):
-                _outside(cidr, cluster, (*path, "cidrs", position), report)
+                if cidr not in INTERNET and (egress.allow_internet or not _is_wide(cidr)):
+                    _outside(cidr, cluster, (*path, "cidrs", position), report)
             for key, destinations in (("hosts", egress.hosts), ("cidrs", egress.cidrs if not egress.hosts else ())):
                 for position, destination in enumerate(destinations):
                     first = seen.setdefault((destination, egress.port), index)
                     if first != index:
-                        message = f"{destination!r} port {egress.port} is in egress[{first}] already"
+                        at = report.original(("services", name, "egress", first))[-1]
+                        message = f"{destination!r} port {egress.port} is in egress[{at}] already"
                         report.add((*path, key, position), "duplicate_flow", message)
             for position, host in enumerate(egress.hosts):
                 if host.startswith("*") and egress.protocol == "tcp":
@@ -274,19 +290,23 @@ def _egress(graph: Graph, report: Report) -> None:
 
 
 def _internet(egress: Egress, path: Path, report: Report) -> None:
-    anywhere = [cidr for cidr in egress.cidrs if cidr in INTERNET]
+    anywhere = [cidr for cidr in egress.cidrs if _is_wide(cidr)]
     if anywhere and not egress.allow_internet:
-        message = f"{anywhere[0]!r} opens every address; name the networks, or say allow_internet: true"
+        what = "every address" if anywhere[0] in INTERNET else "a large part of the internet"
+        message = f"{anywhere[0]!r} opens {what}; name the networks, or say allow_internet: true"
         report.add((*path, "cidrs"), "internet", message)
-    if egress.allow_internet and not anywhere:
+    if egress.allow_internet and not anywhere and not report.spoiled(*path, "cidrs"):
         report.add((*path, "allow_internet"), "contradiction", "is true, but cidrs do not hold 0.0.0.0/0 or ::/0")
+
+
+def _is_wide(cidr: str) -> bool:
+    network = ipaddress.ip_network(cidr)
+    return network.prefixlen < WIDE[network.version]
 
 
 def _outside(cidr: str, cluster: Iterable[Any], path: Path, report: Report) -> None:
     network = ipaddress.ip_network(cidr)
-    if cidr in INTERNET:
-        return
-    if network.version == 4 and network.overlaps(METADATA):
+    if any(network.version == metadata.version and network.overlaps(metadata) for metadata in METADATA):
         report.add(path, "metadata", f"{cidr!r} holds the cloud's metadata service, which hands out credentials")
     for inside in cluster:
         if network.version == inside.version and network.overlaps(inside):
@@ -320,7 +340,7 @@ def _exposes(graph: Graph, report: Report) -> None:
     for name, service in graph.services.items():
         for index, expose in enumerate(service.exposes):
             path = ("services", name, "exposes", index)
-            if report.spoiled(*path):
+            if report.spoiled(*path, "gateway"):
                 continue
             gateway = graph.gateways.get(expose.gateway)
             if gateway is None:
@@ -330,33 +350,39 @@ def _exposes(graph: Graph, report: Report) -> None:
             port = _port(service, expose.port, path, report)
             if port and not port.is_http:
                 report.add(path, "not_http", f"goes through an HTTP gateway, but port {port.number} is {port.protocol}")
+            elif port and port.protocol == "grpc":
+                _grpc(expose, path, report)
             if gateway.kind == "istio":
                 _only_kong(expose, path, report)
             elif gateway.kind == "kong":
-                place = f"services.{name}.exposes[{index}]"
-                owner = names.setdefault((expose.gateway, expose.name), place)
-                if owner != place:
-                    report.add(
-                        path,
-                        "duplicate_name",
-                        f"{expose.name!r} is the name of {owner} already; give one of them a name",
-                    )
-                if expose.cors and not (expose.cors.origins or gateway.cors_origins):
-                    report.add(
-                        (*path, "cors"),
-                        "incomplete",
-                        f"has no origins, and neither has gateway {gateway.name!r} (cors_origins)",
-                    )
-                if expose.key_auth and not gateway.consumers:
-                    report.add(
-                        (*path, "key_auth"), "incomplete", f"lets nobody in: gateway {gateway.name!r} has no consumers"
-                    )
+                owner = names.setdefault((expose.gateway, expose.name), dotted(report.original(path)))
+                if owner != dotted(report.original(path)):
+                    message = f"{expose.name!r} is the name of {owner} already; give one of them a name"
+                    report.add(path, "duplicate_name", message)
+                _at_kong(expose, gateway, path, report)
+
+
+def _at_kong(expose: Expose, gateway: Gateway, path: Path, report: Report) -> None:
+    if expose.cors and not (expose.cors.origins or gateway.cors_origins):
+        message = f"has no origins, and neither has gateway {gateway.name!r} (cors_origins)"
+        report.add((*path, "cors"), "incomplete", message)
+    if expose.key_auth and not gateway.consumers:
+        message = f"lets nobody in: gateway {gateway.name!r} has no consumers"
+        report.add((*path, "key_auth"), "incomplete", message)
+
+
+def _grpc(expose: Expose, path: Path, report: Report) -> None:
+    """A gRPC call's method is POST, its path names the procedure (gRPC over HTTP/2); Kong refuses both keys for it."""
+    if expose.methods:
+        report.add((*path, "methods"), "not_http", "are always POST in gRPC; leave them out")
+    if expose.strip_path:
+        report.add((*path, "strip_path"), "not_http", "would take the procedure's name from a gRPC call; leave it out")
 
 
 def _unknown_gateway(graph: Graph, expose: Expose, path: Path, report: Report) -> None:
-    known = ", ".join(sorted(graph.gateways)) or "none"
+    known = listed(sorted(graph.gateways)) or "none"
     if expose.gateway:
-        hint = suggestion(expose.gateway, graph.gateways)
+        hint = report.suggestion(expose.gateway, graph.gateways)
         report.add(
             (*path, "gateway"), "unknown_gateway", f"{expose.gateway!r} is not a declared gateway ({known}){hint}"
         )
@@ -378,17 +404,20 @@ def _routes(graph: Graph, report: Report) -> None:
     claims: dict[tuple[str, str, str], list[tuple[Expose, str]]] = defaultdict(list)
     for name, service in graph.services.items():
         for index, expose in enumerate(service.exposes):
+            path = ("services", name, "exposes", index)
+            if _any_spoiled(report, path, "gateway", "host", "path", "methods"):
+                continue
             key = (expose.gateway, expose.host, expose.path.rstrip("/"))
             for other, owner in claims[key]:
                 if not other.methods or not expose.methods or set(other.methods) & set(expose.methods):
                     where = f"{expose.host or 'any host'}{expose.path} at gateway {expose.gateway!r}"
                     report.add(
-                        ("services", name, "exposes", index, "path"),
+                        (*path, "path"),
                         "duplicate_route",
                         f"{where} is claimed by {owner} already",
                     )
                     break
-            claims[key].append((expose, f"services.{name}.exposes[{index}]"))
+            claims[key].append((expose, dotted(report.original(path))))
 
 
 def _networks(graph: Graph, report: Report) -> None:
@@ -396,12 +425,20 @@ def _networks(graph: Graph, report: Report) -> None:
     for key in ("pod_cidrs", "service_cidrs", "node_cidrs"):
         for index, cidr in enumerate(getattr(graph.cluster, key)):
             network = ipaddress.ip_network(cidr)
+            if _is_wide(cidr):
+                report.add(("cluster", key, index), "internet", f"{cidr!r} is far more than a cluster's network")
+                continue
             _overlaps(network, taken, ("cluster", key, index), report)
             taken.append((network, f"cluster.{key}[{index}]"))
+    owners: dict[str, str] = {}
     for name, caller in graph.callers.items():
         for index, cidr in enumerate(caller.cidrs):
             path = ("callers", name, "cidrs", index)
-            if cidr in INTERNET:
+            owner = owners.setdefault(cidr, name)
+            if owner != name:
+                message = f"{cidr!r} is the network of caller {owner!r} already; make one caller of them"
+                report.add(path, "shared_identity", message)
+            if _is_wide(cidr):
                 report.add(
                     path, "internet", f"{cidr!r} lets everybody call; expose the service through a gateway instead"
                 )

@@ -16,7 +16,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Callable, Optional, Union
 
 Check = Callable[[Any], Optional[str]]
@@ -101,7 +101,10 @@ def text(expects: str, pattern: str, *, most: int = 0, check: Optional[Check] = 
 
 def choice(*values: str) -> Scalar:
     def complain(value: str) -> Optional[str]:
-        return None if value in values else "is not one of " + ", ".join(values)
+        if value in values:
+            return None
+        hint = next((f" (write {known})" for known in values if known.lower() == value.lower()), "")
+        return f"is not one of {', '.join(values)}{hint}"
 
     return Scalar((str,), "one of " + ", ".join(values), complain, {"type": "string", "enum": list(values)})
 
@@ -119,17 +122,24 @@ def _is_label(value: str) -> bool:
     return re.fullmatch(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?", value) is not None and len(value) <= 63
 
 
+_MAPPED = ipaddress.IPv6Network("::ffff:0:0/96")
+
+
 def _complain_of_cidr(value: str) -> Optional[str]:
     try:
-        ipaddress.ip_network(value)
+        network = ipaddress.ip_network(value, strict=False)
     except ValueError:
-        try:
-            return f"has host bits set (the network is {ipaddress.ip_network(value, strict=False)})"
-        except ValueError:
-            return "is not a network in CIDR notation, such as 192.0.2.0/24 or 2001:db8::/32"
+        network = None
+    if network is None or "%" in value:
+        return "is not a network in CIDR notation, such as 192.0.2.0/24 or 2001:db8::/32"
+    if network.subnet_of(_MAPPED) if network.version == 6 else False:
+        return "is an IPv4 network written as IPv6; write it as IPv4"
     if "/" not in value:
-        return f"has no prefix length (write {ipaddress.ip_network(value)})"
-    return None
+        return f"has no prefix length (write {network})"
+    if int(ipaddress.ip_address(value.split("/")[0])) != int(network.network_address):
+        return f"has host bits set (the network is {network})"
+    # One network, one spelling: others are compared as text, and refused by Kubernetes (a netmask) or AWS.
+    return None if str(network) == value else f"is not in its usual form (write {network})"
 
 
 def _complain_of_host(value: str) -> Optional[str]:
@@ -141,9 +151,11 @@ def _complain_of_host(value: str) -> Optional[str]:
         return f"is an address, not a host name (write cidrs: [{ipaddress.ip_network(value)}])"
     name = value[2:] if value.startswith("*.") else value
     labels = name.split(".")
+    if all(_is_label(label.lower()) for label in labels) and name != name.lower():
+        return f"has upper-case letters (write {value.lower()})"
     if not all(_is_label(label) for label in labels) or len(name) > 253:
         return "is not a host name (lower-case labels of letters, digits and hyphens, without port, scheme or spaces)"
-    if labels[-1].isdigit():
+    if re.fullmatch(r"[0-9]+|0x[0-9a-f]*", labels[-1]):
         return "is neither a host name nor a valid address"
     if len(labels) < 2:
         return "has no domain (write the fully qualified name)"
@@ -208,7 +220,13 @@ PORT_REF = Scalar(
     {"anyOf": [PORT_NUMBER.schema, PORT_NAME.schema]},
 )
 PROTOCOL = choice("http", "grpc", "tcp", "tls")
-METHOD = choice("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT")
+_METHODS = choice("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT")
+METHOD = replace(
+    _METHODS,
+    check=lambda value: (
+        "is no method (leave the list out, and any is meant)" if value == "*" else _METHODS.check(value)  # type: ignore[misc]
+    ),
+)
 PATH = Scalar(
     (str,),
     "a URL path, exact or ending with '/*'",
@@ -261,8 +279,11 @@ def _complain_of_egress_host(value: str) -> Optional[str]:
         return "opens a whole top-level domain (name the hosts, or at least *.<domain>.<suffix>)"
     if "*" in value[2:] or (value.startswith("*") and not value.startswith("*.")):
         return "has a '*' that is not a whole first label"
-    if value in METADATA_HOSTS:
+    names = value[1:] if value.startswith("*") else f".{value}"
+    if any(f".{host}".endswith(names) for host in METADATA_HOSTS):
         return "is a cloud metadata service, which hands out credentials"
+    if value.endswith(".cluster.local"):
+        return "is a name inside the cluster; declare the service there and call it"
     return _complain_of_host(value)
 
 

@@ -38,14 +38,17 @@ _WORDS = {"true": True, "True": True, "TRUE": True, "false": False, "False": Fal
 _NULLS = ("", "~", "null", "Null", "NULL")
 
 
+Places = dict[int, dict[Any, Place]]
+"""By ``id()`` of a mapping or list: the place of each key or item."""
+
+
 @dataclass
 class Loaded:
     """Plain data, and the places of its values. ``source`` is the file's name as messages should show it."""
 
     data: Any
     source: str = ""
-    places: dict[int, dict[Any, Place]] = field(default_factory=dict)
-    """By ``id()`` of a dict or list in ``data``: the place of each key or item."""
+    places: Places = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
     """Repeated keys, of which the last one was read."""
 
@@ -88,10 +91,19 @@ def load(text: Union[str, bytes], source: str = "") -> Loaded:
         mark = error.problem_mark or error.context_mark
         place = (mark.line + 1, mark.column + 1) if mark else None
         message = "; ".join(str(part) for part in (error.context, error.problem) if part)
+        if place and _is_tab(text, place):
+            message = "a tab stands here; indent with spaces"
         raise GraphError([Problem((), "bad_yaml", f"not readable as YAML: {message}", place)], source) from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, UnicodeError) as error:
         reason = getattr(error, "reason", None) or "not UTF-8 text"
         raise GraphError([Problem((), "bad_yaml", f"not readable as YAML: {reason}")], source) from None
+
+
+def _is_tab(text: Union[str, bytes], place: Place) -> bool:
+    if isinstance(text, bytes):
+        text = text.decode("utf-8", "replace")
+    line, column = place
+    return any(found[column - 1 : column] == "\t" for found in text.split("\n")[line - 1 : line])
 
 
 class _Builder:

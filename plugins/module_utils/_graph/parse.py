@@ -11,7 +11,9 @@ is not reported a second time.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections import Counter
+from collections.abc import Collection, Mapping
 from dataclasses import fields as dataclass_fields
 from dataclasses import replace
 from functools import cache
@@ -26,7 +28,7 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._graph.fields i
     Spec,
     Type,
 )
-from ansible_collections.zerotrust.platform.plugins.module_utils._graph.loader import Loaded, load
+from ansible_collections.zerotrust.platform.plugins.module_utils._graph.loader import Loaded, Places, load
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.model import (
     Caller,
     Gateway,
@@ -35,6 +37,7 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._graph.model im
     Service,
 )
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.problems import (
+    NOT_IN_FILE,
     GraphError,
     Path,
     Problem,
@@ -59,7 +62,7 @@ def parse(
     """
     loaded = load(text, source)
     if overrides:
-        loaded = replace(loaded, data=merged(loaded.data, overrides))
+        loaded = replace(loaded, data=merged(loaded.data, overrides, loaded.places))
     return _graph(loaded)
 
 
@@ -68,20 +71,28 @@ def graph_of(data: Mapping[str, Any], source: str = "service_graph") -> Graph:
     return _graph(Loaded(data, source))
 
 
-def merged(base: Any, over: Any) -> Any:
-    """``base`` with ``over`` laid upon it. What is not touched stays the same object, and so keeps its place."""
-    if not isinstance(base, Mapping) or not isinstance(over, Mapping):
+def merged(base: Any, over: Any, places: Places) -> Any:
+    """``base`` with ``over`` laid upon it (RFC 7396). ``places`` learns where the keys of the new mappings stand."""
+    if not isinstance(over, Mapping):
         return over
-    result = dict(base)
+    known = places.get(id(base), {})
+    result = dict(base) if isinstance(base, Mapping) else {}
+    found = places[id(result)] = {key: known[key] for key in result if key in known}
     for key, value in over.items():
         if value is None:
             result.pop(key, None)
-        else:
-            result[key] = merged(base[key], value) if key in base else value
+            continue
+        if key not in result or not isinstance(value, Mapping):
+            found[key] = NOT_IN_FILE
+        result[key] = merged(result.get(key), value, places)
     return result
 
 
 def _graph(loaded: Loaded) -> Graph:
+    if not isinstance(loaded.data, Mapping):
+        kind = "is empty" if loaded.data is None else f"is not a mapping ({show(loaded.data)})"
+        message = f"the service graph {kind}; give name, trust_domain and services"
+        raise GraphError([Problem((), "no_graph", message)], loaded.source)
     reader = Reader()
     graph = reader.read(ObjectOf(Graph), loaded.data, ())
     if isinstance(graph, Graph):
@@ -115,6 +126,10 @@ def specs(cls: type) -> Mapping[str, tuple[str, Spec]]:
     return found
 
 
+MAX_COMPARED = 50_000
+"""Names to compare in the search for suggestions, at some 20 µs a name: they are not worth minutes."""
+
+
 class Reader:
     """Turns data into dataclasses by their specs and collects what is wrong."""
 
@@ -123,6 +138,7 @@ class Reader:
         self._spoiled: set[Path] = set()
         self.kept: dict[Path, list[int]] = {}
         """Of lists that lost spoiled items: the places, in the file, of those that are left."""
+        self._compared = 0
 
     def add(self, path: Path, code: str, message: str) -> None:
         self.problems.append(Problem(path, code, message))
@@ -132,6 +148,11 @@ class Reader:
     def spoiled(self, *path: Union[str, int]) -> bool:
         """Whether something at or below a path has been reported already."""
         return path in self._spoiled
+
+    def suggestion(self, word: str, known: Collection[str]) -> str:
+        """As :func:`~.problems.suggestion`, until too much has been compared."""
+        self._compared += len(known)
+        return suggestion(word, known) if self._compared <= MAX_COMPARED else ""
 
     def read(self, type_: Type, value: Any, path: Path) -> Any:
         if isinstance(type_, Scalar):
@@ -157,19 +178,24 @@ class Reader:
 
     def _list(self, type_: ListOf, value: Any, path: Path) -> Any:
         if not isinstance(value, list):
-            self.add(path, "wrong_type", f"{show(value)} is not a list")
+            plain = isinstance(value, str) and value.isprintable() and value.isascii() and len(value) < 40
+            hint = f" (write [{value}])" if plain or type(value) is int else ""
+            self.add(path, "wrong_type", f"{show(value)} is not a list{hint}")
             return SPOILED
         if len(value) < type_.min_items:
             self.add(path, "empty", "is an empty list; leave the key out or give at least one item")
             return SPOILED
         items, kept = [], []
+        seen: set[str] = set()
         for index, item in enumerate(value):
             read = self.read(type_.item, item, (*path, index))
-            if type_.unique and read is not SPOILED and isinstance(read, str) and read in items:
+            if isinstance(read, str) and type_.unique and read in seen:
                 self.add((*path, index), "duplicate", f"{show(read)} stands in the list twice")
             elif read is not SPOILED:
                 items.append(read)
                 kept.append(index)
+                if isinstance(read, str):
+                    seen.add(read)
         if len(kept) < len(value):
             self.kept[path] = kept
         return tuple(items)
@@ -202,7 +228,8 @@ class Reader:
                 if value is None:
                     return None
         if not isinstance(value, Mapping):
-            self.add(path, "wrong_type", f"{show(value)} is not a mapping")
+            expected = " or ".join([*(short.expects for short in type_.short), "a mapping"])
+            self.add(path, "wrong_type", f"{show(value)} is not {expected}")
             return SPOILED
         known = specs(type_.cls)
         folded = type_.fold.keys if type_.fold else ()
@@ -215,7 +242,9 @@ class Reader:
                     values[attribute] = read
             elif key not in folded:
                 self.add(
-                    (*path, str(key)), "unknown_key", f"is not a known key{suggestion(str(key), [*known, *folded])}"
+                    (*path, str(key)),
+                    "unknown_key",
+                    f"is not a known key{self.suggestion(str(key), [*known, *folded])}",
                 )
         if type_.fold and any(key in value for key in folded):
             self._unfold(type_.fold.into, type_.fold.item, folded, value, path, values)
@@ -238,7 +267,9 @@ class Reader:
             )
             return
         read = self._object(item, {key: value[key] for key in folded if key in value}, path, {})
-        if read is not SPOILED:
+        if read is SPOILED:
+            self._spoiled.add((*path, into))
+        else:
             values[into] = (read,)
 
     def _made(
@@ -267,12 +298,15 @@ class _Kept:
         self.reader = reader
 
     def add(self, path: Path, code: str, message: str) -> None:
-        self.reader.add(self._original(path), code, message)
+        self.reader.add(self.original(path), code, message)
 
     def spoiled(self, *path: Union[str, int]) -> bool:
-        return self.reader.spoiled(*self._original(path))
+        return self.reader.spoiled(*self.original(path))
 
-    def _original(self, path: Path) -> Path:
+    def suggestion(self, word: str, known: Collection[str]) -> str:
+        return self.reader.suggestion(word, known)
+
+    def original(self, path: Path) -> Path:
         if not self.reader.kept:
             return path
         found: Path = ()
@@ -296,11 +330,16 @@ def _wrong_type(type_: Scalar, value: Any) -> str:
     if value is None:
         return f"is empty; leave the key out or give {type_.expects}"
     if isinstance(value, str) and str not in type_.types:
-        if int in type_.types and value.isascii() and value.isdigit() and not value.startswith("0"):
+        if (
+            int in type_.types
+            and re.fullmatch("[1-9][0-9]{,9}", value)
+            and not (type_.check and type_.check(int(value)))
+        ):
             return f"{show(value)} is text; write {value} without quotes"
         return f"{show(value)} is not {type_.expects}"
     if isinstance(value, (bool, int, float)) and str in type_.types:
-        return f"{show(value)} is {_kind(value)}, {type_.expects} is expected (put it in quotes if it is meant as text)"
+        kind = "true or false" if isinstance(value, bool) else "a number"
+        return f"{show(value)} is {kind}, {type_.expects} is expected (put it in quotes if it is meant as text)"
     return f"{show(value)} is {_kind(value)}, {type_.expects} is expected"
 
 
@@ -343,13 +382,12 @@ def _service(service: Service, graph: Graph, only_gateway: str) -> Service:
 
 
 def _ports(ports: tuple[Port, ...]) -> tuple[Port, ...]:
-    unnamed = [port.protocol for port in ports if not port.name]
+    names = Counter(port.name or port.protocol for port in ports)
     return tuple(
         replace(
             port,
             target=port.target or port.number,
-            name=port.name
-            or (port.protocol if unnamed.count(port.protocol) == 1 else f"{port.protocol}-{port.number}"),
+            name=port.name or (port.protocol if names[port.protocol] == 1 else f"{port.protocol}-{port.number}"),
         )
         for port in ports
     )

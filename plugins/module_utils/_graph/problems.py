@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -17,6 +18,10 @@ Place = tuple[int, int]
 """Line and column, from 1."""
 
 
+NOT_IN_FILE: Place = (0, 0)
+"""The place of what was laid over the file's data."""
+
+
 @dataclass(frozen=True)
 class Problem:
     path: Path
@@ -27,7 +32,10 @@ class Problem:
 
     def text(self, source: str = "") -> str:
         """``file:line:column: services.web.calls[0].to: 'apii' is not …``"""
-        where = ":".join(str(part) for part in (source, *(self.place or ())) if part)
+        if self.place == NOT_IN_FILE:
+            where = f"overrides of {source}" if source else "overrides"
+        else:
+            where = ":".join(str(part) for part in (source, *(self.place or ())) if part)
         return ": ".join(part for part in (where, dotted(self.path), self.message) if part)
 
 
@@ -46,8 +54,13 @@ def dotted(path: Path) -> str:
     """``("services", "web", "calls", 0)`` as ``services.web.calls[0]``."""
     text = ""
     for part in path:
-        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else str(part)
+        text += f"[{part}]" if isinstance(part, int) else f".{_plain(part)}" if text else _plain(part)
     return text
+
+
+def _plain(text: str) -> str:
+    """Text without its quotes, as :func:`show` shows it otherwise."""
+    return show(text)[1:-1]
 
 
 def suggestion(word: str, known: Iterable[str]) -> str:
@@ -56,7 +69,15 @@ def suggestion(word: str, known: Iterable[str]) -> str:
     return f" (did you mean {close[0]!r}?)" if close else ""
 
 
+def listed(words: Iterable[str], most: int = 10) -> str:
+    """The words in a message, the first of them where they are many."""
+    words = list(words)
+    return ", ".join(words[:most]) + (f" and {len(words) - most} more" if len(words) > most else "")
+
+
 def show(value: Any) -> str:
     """A value in a message: short, in one line, and with no character that is not what it seems (T18)."""
+    if value is None or isinstance(value, bool):
+        return json.dumps(value)
     text = ascii(value)
-    return text if len(text) <= 80 else text[:77] + "..."
+    return text if len(text) <= 80 else f"{text[:76]}...{text[-1]}"
