@@ -146,7 +146,9 @@ class _Reader:
         if authority:
             common_name = common_name or name
         else:
-            self._identity(source, path, profile, found, common_name)
+            # A name that is wrong is no name that is missing.
+            if len(self.problems) == before:
+                self._identity(source, path, profile, found, common_name)
             common_name = common_name or next((dns for dns in found["dns"] if len(dns) <= 64), None)
         if len(self.problems) > before:
             return
