@@ -27,7 +27,7 @@ options:
     type: dict
     required: true
   point:
-    description: The enforcement point. All by default.
+    description: The enforcement point. By default all that the graph has something to say to.
     type: str
     choices: [istio, network_policy, security_group, kong, spire]
 author:
@@ -54,7 +54,7 @@ def render(graph: Any, point: Optional[str] = None) -> list[Mapping[str, Any]]:
     if point is not None and point not in POINTS:
         raise AnsibleFilterError(f"render: {point!r} is not an enforcement point ({', '.join(POINTS)})")
     try:
-        files = render_points(graph_of(graph), [point] if point else POINTS)
+        files = render_points(graph_of(graph), [point] if point else None)
     except PlatformError as error:
         raise AnsibleFilterError(f"render: {'; '.join(error.details) or error.message}") from error
     return [document for documents in files.values() for document in documents]

@@ -28,7 +28,7 @@ options:
       - Without it the graph is only validated.
     type: path
   points:
-    description: The enforcement points to render. All by default.
+    description: The enforcement points to render. By default all that the graph has something to say to.
     type: list
     elements: str
     choices: [istio, network_policy, security_group, kong, spire]
@@ -127,7 +127,7 @@ errors:
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.zerotrust.platform.plugins.module_utils._ansible import PLAN_OPTIONS, Work, require, run
 from ansible_collections.zerotrust.platform.plugins.module_utils._documents.files import dump
-from ansible_collections.zerotrust.platform.plugins.module_utils._enforcement.points import POINTS
+from ansible_collections.zerotrust.platform.plugins.module_utils._enforcement.points import POINTS, concerned
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.model import Graph, flows
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.source import GRAPH_OPTIONS, read_graph
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.files import TreePlan, apply_tree, plan_tree
@@ -136,7 +136,7 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.file
 def body(module: AnsibleModule) -> Work:
     params = module.params
     graph = read_graph(params["src"], params["overrides"])
-    rendered = {name: POINTS[name].render(graph) for name in params["points"] or POINTS}
+    rendered = {point.name: point.render(graph) for point in concerned(graph, params["points"])}
     result = {
         "graph": summary(graph),
         "documents": {name: sum(map(len, files.values())) for name, files in rendered.items()},

@@ -292,7 +292,9 @@ def generated(services: int, calls: int = 5, seed: int = 0) -> Data:
     return {
         "name": "generated",
         "trust_domain": "example.org",
+        "aws": {"max_rules": 1000},
         "cluster": {"name": "bench", "pod_cidrs": ["10.128.0.0/10"], "service_cidrs": ["10.96.0.0/12"]},
+        "aws": {},
         "gateways": {"istio": {}, "kong": {"consumers": ["client"], "cors_origins": ["https://example.com"]}},
         "callers": {
             "office": {"cidrs": ["203.0.113.0/24"], "calls": [names[0]]},

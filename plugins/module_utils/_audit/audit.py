@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from typing import Any, Optional
 
 from ansible_collections.zerotrust.platform.plugins.module_utils._enforcement.common import Documents, Mentions
-from ansible_collections.zerotrust.platform.plugins.module_utils._enforcement.points import POINTS, Point
+from ansible_collections.zerotrust.platform.plugins.module_utils._enforcement.points import POINTS, Point, concerned
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.flowset import (
     MISSING,
     OPEN,
@@ -144,7 +144,7 @@ def audit(graph: Graph, documents: Documents, names: Optional[Iterable[str]] = N
         _rows(graph, world, expected, findings),
         findings,
         [_elsewhere(finding, expected, actual) for finding in findings],
-        _notes(chosen, names),
+        _notes(graph, chosen, names),
     )
 
 
@@ -159,13 +159,11 @@ def _world(graph: Graph, mentions: Iterable[Mentions]) -> World:
     return World(graph, cidrs, namespaces)
 
 
-def _notes(chosen: Sequence[str], names: Optional[Iterable[str]]) -> list[str]:
-    if names is not None:
-        return []
+def _notes(graph: Graph, chosen: Sequence[str], names: Optional[Iterable[str]]) -> list[str]:
+    lacking = [point for point in concerned(graph) if names is None and point.name not in chosen]
     return [
-        f"{point.title} was not judged: there is no document of its kind."
-        for point in POINTS.values()
-        if point.name not in chosen
+        *(f"{point.title} was not judged: there is no document of its kind." for point in lacking),
+        *(f"{POINTS[name].title}: {note}" for name in chosen for note in POINTS[name].notes(graph)),
     ]
 
 

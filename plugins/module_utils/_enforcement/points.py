@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Callable
+from typing import Callable, Optional
 
 from ansible_collections.zerotrust.platform.plugins.module_utils._enforcement import (
     istio,
@@ -31,16 +31,24 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._graph.model im
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.world import World
 
 
+def _nothing(_graph: Graph) -> Sequence[str]:
+    return ()
+
+
 @dataclass(frozen=True)
 class Point:
     name: str
     title: str
     recognises: Callable[[Document], bool]
     """Whether a document is this point's own."""
+    concerns: Callable[[Graph], bool]
+    """Whether a graph has anything to say to this point."""
     render: Callable[[Graph], Rendered]
     expected: Callable[[Graph, World], FlowSet]
     flows: Callable[[Documents, World], FlowSet]
     mentions: Callable[[Documents], Mentions]
+    notes: Callable[[Graph], Sequence[str]] = _nothing
+    """What the point cannot tell apart in this graph, a sentence each."""
 
 
 def _of_group(*groups: str) -> Callable[[Document], bool]:
@@ -58,6 +66,10 @@ def _with_key(key: str, kind: type) -> Callable[[Document], bool]:
     return recognises
 
 
+def _always(_graph: Graph) -> bool:
+    return True
+
+
 def _is_network_policy(document: Document) -> bool:
     return document.get("kind") == "NetworkPolicy" and _of_group("networking.k8s.io")(document)
 
@@ -69,6 +81,7 @@ POINTS: Mapping[str, Point] = {
             "istio",
             "Istio",
             _of_group("security.istio.io", "networking.istio.io"),
+            _always,
             istio.render,
             istio.expected,
             istio_audit.flows,
@@ -78,6 +91,7 @@ POINTS: Mapping[str, Point] = {
             "network_policy",
             "NetworkPolicy",
             _is_network_policy,
+            _always,
             network_policy.render,
             network_policy.expected,
             network_policy_audit.flows,
@@ -87,25 +101,42 @@ POINTS: Mapping[str, Point] = {
             "security_group",
             "AWS security groups",
             _with_key("SecurityGroups", list),
+            lambda graph: graph.aws is not None,
             security_group.render,
             security_group.expected,
             security_group_audit.flows,
             security_group_audit.mentions,
+            security_group.notes,
         ),
         Point(
             "kong",
             "Kong",
             _with_key("_format_version", str),
+            lambda graph: any(gateway.kind == "kong" for gateway in graph.gateways.values()),
             kong.render,
             kong.expected,
             kong_audit.flows,
             kong_audit.mentions,
         ),
-        Point("spire", "SPIRE", _with_key("entries", list), spire.render, spire.expected, spire.flows, spire.mentions),
+        Point(
+            "spire",
+            "SPIRE",
+            _with_key("entries", list),
+            _always,
+            spire.render,
+            spire.expected,
+            spire.flows,
+            spire.mentions,
+        ),
     )
 }
 
 
-def render(graph: Graph, names: Iterable[str] = POINTS) -> dict[str, Sequence[Document]]:
-    """The documents of several points, by relative file name."""
-    return {path: documents for name in names for path, documents in POINTS[name].render(graph).items()}
+def concerned(graph: Graph, names: Optional[Iterable[str]] = None) -> list[Point]:
+    """The points that a graph has something to say to, of those named or of all."""
+    return [point for name, point in POINTS.items() if (names is None or name in names) and point.concerns(graph)]
+
+
+def render(graph: Graph, names: Optional[Iterable[str]] = None) -> dict[str, Sequence[Document]]:
+    """The documents of all points that the graph concerns, or of those among them that are named, by file name."""
+    return {path: documents for point in concerned(graph, names) for path, documents in point.render(graph).items()}

@@ -37,6 +37,7 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._enforcement.se
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.flowset import FlowSet, Grant, Ids
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.intervals import Intervals
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.model import (
+    Aws,
     Caller,
     Egress,
     Flow,
@@ -158,15 +159,16 @@ def _description(texts: Iterable[str]) -> str:
 
 def _within_limits(graph: Graph, names: Iterable[str], ingress: Rules, egress: Rules) -> None:
     problems = []
+    most = (graph.aws or Aws()).max_rules
     for name in names:
         if name.startswith("sg-"):
             problems.append(f"{name!r}: the name of a security group cannot begin with 'sg-'; set aws.group_prefix")
         for direction, rules in (("ingress", ingress), ("egress", egress)):
             count = _count(rules.get(name, {}))
-            if count > graph.aws.max_rules:
+            if count > most:
                 problems.append(
                     f"security group {name!r} would have {count} {direction} rules, and aws.max_rules is "
-                    f"{graph.aws.max_rules}; put services that call the same into one tier, or have the quota raised "
+                    f"{most}; put services that call the same into one tier, or have the quota raised "
                     "and aws.max_rules with it"
                 )
     if problems:
@@ -205,6 +207,22 @@ def expected(graph: Graph, world: World) -> FlowSet:
         ports, together = Intervals.one(port), frozenset(names)
         grants += [Grant(together, callee, ports) for callee in world.addresses.within(cidr)]
     return FlowSet.of(grants)
+
+
+def notes(graph: Graph) -> list[str]:
+    """What groups cannot tell apart, a sentence each: it is the point's limit and no finding."""
+    found = []
+    for rule in shared(graph):
+        callers, callees = ", ".join(rule.callers), ", ".join(rule.callees)
+        more = f"{rule.undeclared} more than the graph says"
+        found.append(f"{callers} share a group, so TCP {rule.port} of {callees} is open to {more}.")
+    calls: dict[str, set[str]] = defaultdict(set)
+    for flow in untold(graph):
+        calls[flow.caller].add(flow.callee)
+    for caller, services in sorted(calls.items()):
+        whom = ", ".join(sorted(services))
+        found.append(f"{caller} has no security group and no network, so its calls of {whom} are not let in.")
+    return found
 
 
 def untold(graph: Graph) -> list[Flow]:

@@ -376,6 +376,8 @@ class Gateway:
 
 @dataclass(frozen=True)
 class ClusterDns:
+    """Where the pods of the cluster's DNS are."""
+
     namespace: str = field(default="kube-system", metadata=spec(DNS_LABEL, "The DNS pods' namespace."))
     labels: Mapping[str, str] = field(
         default_factory=lambda: {"k8s-app": "kube-dns"}, metadata=spec(LABELS, "The DNS pods' labels.")
@@ -384,6 +386,8 @@ class ClusterDns:
 
 @dataclass(frozen=True)
 class Cluster:
+    """The Kubernetes cluster."""
+
     name: str = field(
         default="kubernetes",
         metadata=spec(
@@ -410,6 +414,8 @@ CLUSTER_NAME = Cluster.__dataclass_fields__["name"].metadata["spec"].type
 
 @dataclass(frozen=True)
 class Mesh:
+    """The Istio mesh."""
+
     namespace: str = field(default="istio-system", metadata=spec(DNS_LABEL, "The control plane's and root namespace."))
     traffic: TrafficPolicy = field(
         default_factory=TrafficPolicy, metadata=spec(TRAFFIC, "How clients treat services that say nothing themselves.")
@@ -418,6 +424,8 @@ class Mesh:
 
 @dataclass(frozen=True)
 class Aws:
+    """The AWS security groups."""
+
     group_prefix: str = field(
         default="", metadata=spec(DNS_LABEL, "The beginning of the security groups' names. Default: the graph's name.")
     )
@@ -454,7 +462,10 @@ class Graph:
     gateways: Mapping[str, Gateway] = field(
         default_factory=dict, metadata=spec(MapOf(DNS_LABEL, ObjectOf(Gateway)), "Where clients enter, by name.")
     )
-    aws: Aws = field(default_factory=Aws, metadata=spec(ObjectOf(Aws), "The AWS side."))
+    aws: Optional[Aws] = field(
+        default=None,
+        metadata=spec(ObjectOf(Aws), "The AWS side. Without it no security groups are made; {} for its defaults."),
+    )
     callers: Mapping[str, Caller] = field(
         default_factory=dict,
         metadata=spec(MapOf(SERVICE_NAME, ObjectOf(Caller)), "Who may call from outside of the graph, by name."),
@@ -481,7 +492,8 @@ class Graph:
 
     def security_group(self, workload: Any) -> str:
         """The name of the group of a service's tier, or its own."""
-        return f"{self.aws.group_prefix}-{workload.tier or workload.name}"
+        prefix = self.aws.group_prefix if self.aws else self.name
+        return f"{prefix}-{workload.tier or workload.name}"
 
     @property
     def namespaces(self) -> tuple[str, ...]:

@@ -360,7 +360,7 @@ def complete(graph: Graph) -> Graph:
     only_gateway = next(iter(gateways)) if len(gateways) == 1 else ""
     return replace(
         graph,
-        aws=replace(graph.aws, group_prefix=graph.aws.group_prefix or graph.name),
+        aws=graph.aws and replace(graph.aws, group_prefix=graph.aws.group_prefix or graph.name),
         gateways=gateways,
         callers={name: _caller(caller) for name, caller in graph.callers.items()},
         services={name: _service(service, graph, only_gateway) for name, service in graph.services.items()},

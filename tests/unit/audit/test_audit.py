@@ -11,7 +11,7 @@ from typing import Any
 from ansible_collections.zerotrust.platform.plugins.module_utils._audit.audit import audit
 from ansible_collections.zerotrust.platform.plugins.module_utils._documents.files import dump
 from ansible_collections.zerotrust.platform.plugins.module_utils._enforcement.common import Sourced, sourced
-from ansible_collections.zerotrust.platform.plugins.module_utils._enforcement.points import POINTS, render
+from ansible_collections.zerotrust.platform.plugins.module_utils._enforcement.points import POINTS, concerned, render
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.model import Graph
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.parse import graph_of
 from hypothesis import given
@@ -23,6 +23,7 @@ SHOP = graph_of(
     {
         "name": "shop",
         "trust_domain": "example.org",
+        "aws": {},
         "gateways": {"istio": {}, "kong": {"consumers": ["mobile"]}},
         "callers": {"office": {"cidrs": ["203.0.113.0/24"], "calls": ["web"]}},
         "services": {
@@ -55,7 +56,7 @@ def edited(graph: Graph, kind: str, name: str, edit: Any) -> list[Sourced]:
 
 @given(parsed_graphs())
 def test_what_is_rendered_allows_exactly_what_is_declared(graph: Graph) -> None:
-    found = audit(graph, documents(graph), list(POINTS))
+    found = audit(graph, documents(graph), [point.name for point in concerned(graph)])
     assert list(found.to_data()["findings"]) == []
     assert all(mark != "missing" for row in found.rows for mark in row.points.values())
     judged = {name: set() for name in POINTS}
@@ -82,7 +83,7 @@ def test_a_document_that_is_lost_is_found_or_did_not_matter(graph: Graph, data: 
     found = documents(graph)
     index = data.draw(st.integers(0, len(found) - 1))
     lost = found[index].document
-    rest = audit(graph, found[:index] + found[index + 1 :], list(POINTS))
+    rest = audit(graph, found[:index] + found[index + 1 :], [point.name for point in concerned(graph)])
     points = {finding.point for finding in rest.findings}
     assert points <= {name for name, point in POINTS.items() if point.recognises(lost)}
 
@@ -135,6 +136,29 @@ def test_what_one_side_opens_and_the_other_refuses_is_not_open() -> None:
         spec["ingress"].append({"from": [{"podSelector": {}}], "ports": [{"port": 5432}]})
 
     assert audit(SHOP, edited(SHOP, "NetworkPolicy", "db", open_to_the_namespace)).findings == []
+
+
+def test_what_a_point_cannot_tell_apart_is_noted() -> None:
+    """Services of one tier share a security group, and so what it opens: that is no finding, but it is said."""
+    graph = graph_of(
+        {
+            "name": "shop",
+            "trust_domain": "example.org",
+            "aws": {},
+            "callers": {"batch": {"namespace": "jobs", "calls": ["api"]}},
+            "services": {
+                "web": {"port": 8080, "tier": "front", "calls": ["api"]},
+                "admin": {"port": 8081, "tier": "front"},
+                "api": {"port": 3000},
+            },
+        }
+    )
+    found = audit(graph, documents(graph), ["security_group"])
+    assert found.findings == []
+    assert found.notes == [
+        "AWS security groups: admin, web share a group, so TCP 3000 of api is open to 1 more than the graph says.",
+        "AWS security groups: batch has no security group and no network, so its calls of api are not let in.",
+    ]
 
 
 def test_points_without_documents_are_noted_and_not_judged() -> None:

@@ -15,6 +15,7 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._enforcement im
 )
 from ansible_collections.zerotrust.platform.plugins.module_utils._enforcement.common import Sourced, sourced
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.flowset import MISSING, OPEN, TCP, UDP, compare
+from ansible_collections.zerotrust.platform.plugins.module_utils._graph.model import Aws
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.model import flows as declared
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.parse import graph_of
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.requests import Request
@@ -285,7 +286,7 @@ def test_what_the_api_could_not_have_answered_is_an_error_with_its_place(group, 
 
 
 def unlimited(graph):
-    return replace(graph, aws=replace(graph.aws, max_rules=1000))
+    return replace(graph, aws=Aws(graph.name, 1000))
 
 
 GRAPHS = parsed_graphs(min_services=2).map(unlimited)
