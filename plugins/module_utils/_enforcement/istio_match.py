@@ -46,7 +46,7 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._graph.world im
 
 NOBODY: Ids = frozenset()
 
-PRIVATE = ("10.0.0.0/8", "100.64.0.0/10", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")
+PRIVATE = ("10.0.0.0/8", "100.64.0.0/10", "172.16.0.0/12", "192.168.0.0/16")
 """Where pods are when the graph does not say it."""
 
 

@@ -269,7 +269,7 @@ def test_workloads_are_assumed_at_private_addresses_where_the_graph_does_not_say
     for block, known in (
         ("10.0.0.0/8", (False, True)),
         ("198.51.100.0/24", (False, False)),
-        ("0.0.0.0/0", (False, True)),
+        ("0.0.0.0/0", (True, True)),
     ):
         found = documents(source(f"{{ipBlocks: [{block}]}}"))
         grants = istio_audit.flows(found, World(graph, istio_audit.mentions(found).cidrs)).allows.get("web", ())

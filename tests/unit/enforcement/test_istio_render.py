@@ -436,7 +436,7 @@ def test_an_unused_gateway_becomes_nothing() -> None:
 
 
 def test_grpc_has_paths_but_no_methods() -> None:
-    data = gateway_graph({"web": [{"methods": ["POST"], "path": "/shop.Cart"}]})
+    data = gateway_graph({"web": [{"path": "/shop.Cart"}]})
     data["services"]["web"]["protocol"] = "grpc"
     operation = one(data, "AuthorizationPolicy", "web")["rules"][0]["to"][0]["operation"]
     assert operation == {"ports": ["80"], "paths": ["/shop.Cart", "/shop.Cart/*"]}
