@@ -62,7 +62,7 @@ class KubernetesSchemas:
 
     def schema(self, api_version: str, kind: str) -> Optional[Schema]:
         """The schema of a kind; None where this version has none of that name."""
-        group, _, version = api_version.rpartition("/")
+        group, _slash, version = api_version.rpartition("/")
         name = "-".join(part for part in (kind.lower(), group.partition(".")[0], version) if part)
         try:
             found: Schema = self._utils.schema_contents(f"{self._folder}/{name}.json", self.version)
@@ -90,7 +90,7 @@ def _closest(known: Mapping[tuple[int, ...], str], version: str) -> tuple[int, .
 
 def istio_schema(api_version: str, kind: str) -> Optional[Schema]:
     """The strict schema of an Istio resource; None for a kind whose schema is not known."""
-    group, _, version = api_version.partition("/")
+    group, _slash, version = api_version.partition("/")
     for module, kinds in ISTIO_KINDS.get(group, {}).items():
         if kind in kinds and version in ISTIO_VERSIONS:
             return _istio_schema(module, kind)

@@ -170,13 +170,13 @@ class _Crowd:
         """The ids of those who have all selectors, and whether there are some that cannot be told."""
         namespaces, accounts, labels, conditional = set(), set(), set(), False
         for kind, value in selectors:
-            what, _, rest = value.partition(":")
+            what, _colon, rest = value.partition(":")
             if kind == "k8s" and what == "ns":
                 namespaces.add(rest)
             elif kind == "k8s" and what == "sa":
                 accounts.add(rest)
             elif kind == "k8s" and what == "pod-label":
-                key, _, text = rest.partition(":")
+                key, _colon, text = rest.partition(":")
                 labels.add((key, text))
             else:
                 conditional = True
@@ -233,7 +233,7 @@ def _selectors(entry: Mapping[str, Any]) -> list[tuple[str, str]]:
         if isinstance(selector, Mapping):
             found.append((str(selector.get("type")), str(selector.get("value"))))
         else:
-            kind, _, value = str(selector).partition(":")
+            kind, _colon, value = str(selector).partition(":")
             found.append((kind, value))
     return found
 
