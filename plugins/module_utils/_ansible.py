@@ -8,7 +8,7 @@ A module's `main` declares its options and hands a body to `run`:
 
     main() ─▶ run(module, body) ─▶ body(module.params…) ─▶ Work(plan, apply, result)
                                    plan_fingerprint, plan_file, check mode, --diff are dealt with here
-                                   PlatformError ─▶ fail_json(msg, reason, errors)
+                                   PlatformError ─▶ fail_json(msg, reason, errors, what was done)
 
 The body only reads. What it wants to change is its plan and the `apply` it returns, which `run` calls unless in check
 mode or there is nothing to do. So check mode, the diff, the returned plan and the apply cannot differ.
@@ -37,6 +37,26 @@ SHOWN_CHANGES = 100
 PLAN_OPTIONS: dict[str, dict[str, Any]] = {
     "plan_file": {"type": "path"},
     "plan_fingerprint": {"type": "str"},
+}
+
+#: Documented in the fragment `zerotrust.platform.sync`, which goes with `zerotrust.platform.plan`.
+SYNC_OPTIONS: dict[str, dict[str, Any]] = {
+    **PLAN_OPTIONS,
+    "policy": {"type": "str", "choices": ["sync", "upsert_only", "create_only"], "default": "sync"},
+    "purge": {"type": "bool", "default": False},
+    "adopt": {"type": "bool", "default": False},
+    "limits": {
+        "type": "dict",
+        "options": {
+            "delete": {"type": "int", "default": 30},
+            "update": {"type": "int", "default": 30},
+            "objects": {"type": "int", "default": 10},
+            "allow_empty": {"type": "bool", "default": False},
+        },
+    },
+    "on_failure": {"type": "str", "choices": ["stop", "rollback"], "default": "stop"},
+    "concurrency": {"type": "int", "default": 8},
+    "journal_file": {"type": "path"},
 }
 
 
@@ -85,9 +105,8 @@ def run(module: AnsibleModule, body: Callable[[AnsibleModule], Work]) -> None:
         finally:
             work.close()
     except PlatformError as error:
-        module.fail_json(
-            msg=error.message, reason=error.reason, **({"errors": list(error.details)} if error.details else {})
-        )
+        details = {"errors": list(error.details)} if error.details else {}
+        module.fail_json(**{**error.result, "msg": error.message, "reason": error.reason, **details})
     except OSError as error:
         # No expected error of ours carries a traceback; a system's error says enough by itself.
         place = f"{error.filename}: " if error.filename else ""
@@ -116,7 +135,13 @@ def _done(module: AnsibleModule, work: Work) -> dict[str, Any]:
     if module._diff:
         result["diff"] = [_diff(change) for change in plan.changes[:SHOWN_CHANGES]]
     if plan.changed and work.apply is not None and not module.check_mode:
-        result.update(work.apply() or {})
+        try:
+            result.update(work.apply() or {})
+        except PlatformError as error:
+            # An apply that tells how far it got is told together with what it was to do.
+            if error.result:
+                error.result = {**result, **error.result}
+            raise
     return result
 
 

@@ -10,7 +10,8 @@ mistake of ours and keeps its traceback.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 
 class PlatformError(Exception):
@@ -19,6 +20,7 @@ class PlatformError(Exception):
     message: one sentence: what is wrong, where, which value, what to do. Never a secret.
     reason: a short code that does not change between releases, such as `foreign_file`.
     details: one sentence for each single mistake, where there are several.
+    result: what the task returns beside that, such as what was done before the error.
     """
 
     def __init__(self, message: str, reason: str = "failed", details: Sequence[str] = ()) -> None:
@@ -26,3 +28,4 @@ class PlatformError(Exception):
         self.message = message
         self.reason = reason
         self.details = tuple(details)
+        self.result: Mapping[str, Any] = {}

@@ -14,7 +14,7 @@ import hashlib
 import hmac
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Optional
 from urllib.parse import quote, quote_plus
 
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.errors import PlatformError
@@ -24,6 +24,8 @@ HIDDEN = "***"
 
 #: Shorter values are no secrets, and hiding them wherever they occur would make a text unreadable.
 _SHORTEST = 4
+#: A line of a secret of this length is a secret by itself. `-----END KEY-----` is hidden with it, which does no harm.
+_LONG = 16
 
 #: Work for somebody who guesses passwords from a published fingerprint; some 0.05 s, once for a plan with secrets.
 _ROUNDS = 100_000
@@ -80,31 +82,40 @@ def _texts(value: Any) -> Iterator[str]:
         yield str(value)
 
 
-def hide(text: str, items: Iterable[Item]) -> str:
-    """A text of others with `***` in the place of the items' secrets, also as JSON, Python or a URL writes them."""
-    found: set[str] = set()
-    for item in items:
-        for path in item.secrets:
-            for value in values(item.data, path):
-                found.update(_texts(value))
-    for secret in sorted(found, key=len, reverse=True):
-        if len(secret) < _SHORTEST:
-            continue
-        for form in (secret, json.dumps(secret)[1:-1], repr(secret)[1:-1], quote(secret, safe=""), quote_plus(secret)):
-            text = text.replace(form, HIDDEN)
-        # Somebody's text may wrap or cut a key; its lines are as secret as the whole.
-        for line in secret.splitlines() if "\n" in secret else ():
-            if len(line) >= 16:
-                text = text.replace(line, HIDDEN)
-    return text
+class Veil:
+    """Takes the secrets of these objects out of texts, also as JSON, Python or a URL writes them."""
 
+    def __init__(self, items: Iterable[Item]) -> None:
+        self._items = items
+        self._forms: Optional[list[str]] = None
 
-def hidden(error: PlatformError, items: Sequence[Item]) -> PlatformError:
-    """The same error without the items' secrets."""
-    error.message = hide(error.message, items)
-    error.details = tuple(hide(detail, items) for detail in error.details)
-    error.args = (error.message,)
-    return error
+    def _all_forms(self) -> list[str]:
+        forms: set[str] = set()
+        for item in self._items:
+            for path in item.secrets:
+                for value in values(item.data, path):
+                    for text in _texts(value):
+                        forms.update(
+                            (text, json.dumps(text)[1:-1], repr(text)[1:-1], quote(text, ""), quote_plus(text))
+                        )
+                        # Somebody's text may cut a key; its lines are as secret as the whole.
+                        forms.update(line for line in text.splitlines() if len(line) >= _LONG)
+        return sorted((form for form in forms if len(form) >= _SHORTEST), key=len, reverse=True)
+
+    def __call__(self, text: str) -> str:
+        # Only errors come here, so most runs never collect anything.
+        if self._forms is None:
+            self._forms = self._all_forms()
+        for form in self._forms:
+            if form in text:
+                text = text.replace(form, HIDDEN)
+        return text
+
+    def over(self, error: PlatformError) -> None:
+        """Veil an error that is on its way."""
+        error.message = self(error.message)
+        error.details = tuple(map(self, error.details))
+        error.args = (error.message,)
 
 
 def canonical(data: Any) -> bytes:

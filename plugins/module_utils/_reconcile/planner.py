@@ -27,7 +27,7 @@ from dataclasses import dataclass, replace
 from typing import Any, NoReturn, Optional, Protocol
 
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.errors import PlatformError
-from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.masking import digests, hide, mask
+from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.masking import Veil, digests, mask
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.model import (
     Actual,
     Claim,
@@ -400,6 +400,7 @@ def _belongs(item: Actual) -> str:
 
 def _refuse(problems: Sequence[tuple[str, str]], items: Sequence[Item]) -> NoReturn:
     reason, message = problems[0]
+    veil = Veil(items)
     more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
     details = listed([sentence for _reason, sentence in problems]) if more else []
-    raise PlatformError(f"{hide(message, items)}{more}", reason, [hide(sentence, items) for sentence in details])
+    raise PlatformError(veil(message) + more, reason, list(map(veil, details)))
