@@ -14,6 +14,8 @@ The others are represented by a few ids, one for each way in which policies can 
                     somebody without a mesh identity
 ``host:NAME``       an external host by name; ``host:*`` any host that is not mentioned
 ``platform:dns``    the cluster's DNS; ``platform:istiod`` the mesh's control plane
+``pods:SEL in NS``  pods that nobody declared and a policy selects by their labels
+``group:ID``        members of a security group that nobody declared; ``prefix-list:ID`` the networks of AWS's list
 ``client:anyone``   a gateway's client who shows no credentials; ``client:consumer`` one who shows a consumer's
 ``upstream:HOST``   as a callee behind a gateway: a host that is no service of the graph
 ``spire:admin``     as a callee: the management API of SPIRE's server; ``spire:downstream`` a CA certificate of its own
@@ -219,6 +221,16 @@ _FIXED = {
     SPIRE_DOWNSTREAM: "a downstream CA of SPIRE",
 }
 
+_KINDS = {
+    "stranger": "any other workload of namespace ",
+    "pods": "pods ",
+    "group": "security group ",
+    "prefix-list": "prefix list ",
+    "ip": "",
+    "host": "",
+    "upstream": "",
+}
+
 
 def _describe(item: str, networks: Mapping[str, str]) -> str:
     kind, rest = item.split(":", 1) if ":" in item else ("", item)
@@ -226,6 +238,4 @@ def _describe(item: str, networks: Mapping[str, str]) -> str:
         return f"{networks[item]} ({rest})"
     if item in _FIXED:
         return _FIXED[item]
-    if kind == "stranger":
-        return f"any other workload of namespace {rest}"
-    return rest if kind in ("ip", "host", "upstream") else item
+    return _KINDS[kind] + rest if kind in _KINDS else item
