@@ -99,18 +99,16 @@ def _service(graph: Graph, gateway: Gateway, service: Service, expose: Expose) -
 
 def _routes(graph: Graph, expose: Expose, protocol: str) -> list[dict[str, Any]]:
     """The route; and one for preflights where the first leaves ``OPTIONS`` out."""
-    grpc = protocol == "grpc"
-    route: dict[str, Any] = {"name": expose.name, "protocols": ["grpc", "grpcs"] if grpc else ["http", "https"]}
+    route: dict[str, Any] = {"name": expose.name, "protocols": [protocol, f"{protocol}s"]}
     if expose.host:
         route["hosts"] = [expose.host]
-    # gRPC is always POST, and Kong refuses methods and strip_path there.
-    if expose.methods and not grpc:
+    if expose.methods:
         route["methods"] = sorted(expose.methods)
     route["paths"] = paths(expose.path)
-    route["strip_path"] = expose.strip_path and not grpc
+    route["strip_path"] = expose.strip_path
     route["preserve_host"] = expose.preserve_host
     route["tags"] = tags(graph)
-    if not (expose.cors and "methods" in route and "OPTIONS" not in expose.methods):
+    if not (expose.cors and expose.methods and "OPTIONS" not in expose.methods):
         return [route]
     termination = _plugin(graph, "request-termination", {"status_code": 405, "message": "Method Not Allowed"})
     preflight = {**route, "name": f"{expose.name}.preflight", "methods": ["OPTIONS"], "plugins": [termination]}
@@ -179,7 +177,7 @@ def expected(graph: Graph, world: World) -> FlowSet:
             if graph.gateways[expose.gateway].kind == "kong":
                 port = graph.port_of(service, expose.port)
                 requests = Requests(
-                    methods=tuple(sorted(expose.methods)) if port.protocol != "grpc" else (),
+                    methods=tuple(sorted(expose.methods)),
                     paths=paths_below(expose.path),
                     hosts=(expose.host,) if expose.host else (),
                 )

@@ -307,7 +307,7 @@ consumers:
 
 def test_grpc_has_what_kong_accepts_for_it() -> None:
     """Kong refuses methods and strip_path on a gRPC route."""
-    service = exposed({"path": "/shop.Cart", "strip_path": True}, protocol="grpc", port=9000)
+    service = exposed({"path": "/shop.Cart"}, protocol="grpc", port=9000)
     assert service["protocol"] == "grpc"
     assert service["routes"][0]["protocols"] == ["grpc", "grpcs"]
     assert service["routes"][0]["strip_path"] is False
