@@ -57,6 +57,7 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._graph.world im
 
 
 def mentions(documents: Documents) -> Mentions:
+    """The networks and namespaces that policies and ServiceEntries name. Istio never asks for a namespace's labels."""
     resources = read(documents)
     cidrs: set[str] = set()
     namespaces: dict[str, Mapping[str, str]] = {}
@@ -68,13 +69,9 @@ def mentions(documents: Documents) -> Mentions:
                         cidrs.update(term.values)
                     else:
                         for namespace in _namespaces(term.attribute, term.values, policy.namespace):
-                            namespaces.setdefault(namespace, {})
+                            namespaces[namespace] = {}
     for entry in resources.service_entries:
         cidrs.update(entry.addresses)
-    for item in documents:
-        if item.document.get("kind") == "Namespace" and item.document.get("apiVersion") == "v1":
-            meta = item.document.get("metadata") or {}
-            namespaces[str(meta.get("name"))] = meta.get("labels") or {}
     return Mentions(tuple(sorted(cidrs)), namespaces)
 
 

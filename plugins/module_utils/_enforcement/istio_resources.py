@@ -211,7 +211,7 @@ def _authorization_policy(item: Sourced) -> Optional[AuthorizationPolicy]:
     label, namespace, name, created = _meta(item)
     spec = _spec(item, "selector", "targetRef", "targetRefs", "rules", "action", "provider")
     action = _text(spec.get("action"), f"{label} spec.action", ALLOW, DENY, CUSTOM, AUDIT)
-    annotations = (item.document.get("metadata") or {}).get("annotations") or {}
+    annotations = _labels((item.document.get("metadata") or {}).get("annotations"), f"{label} metadata.annotations")
     rules = tuple(
         _rule(rule, f"{label} spec.rules[{index}]")
         for index, rule in enumerate(sequence(spec.get("rules"), f"{label} spec.rules"))
