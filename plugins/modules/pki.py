@@ -365,6 +365,7 @@ from datetime import datetime, timezone
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.zerotrust.platform.plugins.module_utils._ansible import PLAN_OPTIONS, Work, require, run
+from ansible_collections.zerotrust.platform.plugins.module_utils._pki.crypto import check_version
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.declaration import PRESETS, Source, parse
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.model import (
     ALTERNATIVE_NAMES,
@@ -383,6 +384,7 @@ SHOWN_CERTIFICATES = 1000
 
 
 def body(module: AnsibleModule) -> Work:
+    check_version()
     params = module.params
     if params["state"] == "absent":
         tree_plan = plan_tree(params["path"], {}, OWNER)

@@ -27,9 +27,10 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._pki.checks imp
     key_usage,
 )
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.model import KEY_TYPES, Request
+from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.errors import PlatformError
 
 try:
-    from cryptography import x509
+    from cryptography import __version__, x509
     from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
     from cryptography.hazmat.primitives import hashes, serialization
     from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
@@ -37,6 +38,7 @@ try:
 except ImportError:  # pragma: no cover - the module says that cryptography is missing before anything is read
     pass
 
+_MINIMUM = 42
 #: x509.KeyUsage wants all of them named.
 _KEY_USAGES = (
     "digital_signature",
@@ -61,6 +63,16 @@ def _attributes() -> dict[str, Any]:
         "organizational_unit": NameOID.ORGANIZATIONAL_UNIT_NAME,
         "common_name": NameOID.COMMON_NAME,
     }
+
+
+def check_version(version: str = "") -> None:
+    """A PlatformError if the library is too old. version: by default the installed one."""
+    version = version or __version__
+    if int(version.split(".")[0]) < _MINIMUM:
+        raise PlatformError(
+            f"cryptography {version} is too old: version {_MINIMUM}.0 or later is needed on this machine",
+            "missing_library",
+        )
 
 
 # Keys

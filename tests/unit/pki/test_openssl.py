@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki import crypto
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.model import KEY_TYPES
+from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.errors import PlatformError
 
 
 def tree(**options):
@@ -176,6 +177,14 @@ def test_a_certificate_of_another_tree_is_refused(made, tmp_path):
         made.path("client").joinpath(name).write_bytes(other.path("client").joinpath(name).read_bytes())
     with pytest.raises((ssl.SSLError, ConnectionError)):
         handshake(made, "server", "client")
+
+
+def test_an_old_library_is_named():
+    with pytest.raises(PlatformError, match=r"38\.0\.4 is too old") as caught:
+        crypto.check_version("38.0.4")
+    assert caught.value.reason == "missing_library"
+    crypto.check_version("42.0.0")
+    crypto.check_version()
 
 
 # P35: PEM as others write it
