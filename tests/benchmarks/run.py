@@ -40,7 +40,6 @@ def main() -> None:
     options = _options()
     result: dict[str, Any] = {
         "python": platform.python_version(),
-        "cpus": os.cpu_count(),
         "graphs": [],
         "playbook": None,
     }
