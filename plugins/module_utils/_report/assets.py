@@ -145,6 +145,10 @@ summary span { font-weight: 400; color: var(--soft); }
 .list > li:first-child { border-top: 0; }
 .list p { margin: .3rem 0 0; overflow-wrap: anywhere; }
 .list ul { margin: .4rem 0 0; padding-left: 1.2rem; color: var(--soft); font-size: .9375rem; overflow-wrap: anywhere; }
+.notes { margin-top: 1rem; }
+details.card { border: 1px solid var(--line); }
+.notes ul { margin: 0; padding: 0 1.25rem 1rem 2.4rem;
+  color: var(--soft); font-size: .9375rem; overflow-wrap: anywhere; }
 .empty { margin: 0; padding: 1.1rem 1.25rem; color: var(--soft); }
 .systems { display: grid; grid-template-columns: repeat(auto-fill, minmax(19rem, 1fr)); gap: 1rem;
   margin: 0; padding: 0; list-style: none; }

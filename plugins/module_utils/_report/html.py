@@ -32,6 +32,8 @@ Data = Mapping[str, Any]
 MOST_ROWS = 200
 """More flows are shown in groups, which are closed at first: a browser does not lay out what is closed."""
 MOST_FINDINGS = 300
+MOST_NOTES = 5
+"""More are closed at first."""
 MARKS = {"allowed": "✓", "missing": "✗", "not_applicable": "·"}
 MARK_WORDS = {"allowed": "allowed", "missing": "missing", "not_applicable": "does not apply"}
 KIND_WORDS = {"call": "call", "scrape": "scrape", "expose": "exposed", "egress": "egress"}
@@ -263,7 +265,6 @@ def _findings(data: Data) -> str:
     shown = "".join(_finding(finding, data["points"]) for finding in findings[:MOST_FINDINGS])
     left = len(findings) - MOST_FINDINGS
     more = f"<li>And {count(left, 'more finding')}, in <code>report.json</code>.</li>" if left > 0 else ""
-    notes = "".join(f"<li>{text(note)}</li>" for note in data["notes"])
     listed = (
         f'<ul class="list">{shown}{more}</ul>'
         if findings
@@ -274,8 +275,19 @@ def _findings(data: Data) -> str:
 <p class="lead">A declared flow that a point does not allow is <b>missing</b>. A flow that it allows and nobody
 declared is <b>open</b>. Each comes with its cause.</p>
 <div class="card">{listed}</div>
-{f'<ul class="lead">{notes}</ul>' if notes else ""}
+{_notes(data["notes"])}
 </section>"""
+
+
+def _notes(notes: Sequence[str]) -> str:
+    """What was not judged, and what a point cannot tell apart."""
+    if not notes:
+        return ""
+    items = "".join(f"<li>{text(note)}</li>" for note in notes)
+    shown = " open" if len(notes) <= MOST_NOTES else ""
+    return (
+        f'<details class="card notes"{shown}><summary>{count(len(notes), "note")}</summary><ul>{items}</ul></details>'
+    )
 
 
 def _finding(finding: Data, points: Data) -> str:

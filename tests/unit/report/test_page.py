@@ -230,6 +230,15 @@ def test_of_very_many_findings_the_rest_is_counted() -> None:
     assert "And 5 more findings" in text
 
 
+def test_notes_are_shown_and_many_are_closed_at_first() -> None:
+    few = page_of(data_of(notes=["Kong was not judged."]))
+    assert "Kong was not judged." in Page(few).text
+    assert '<details class="card notes" open>' in few
+    many = page_of(data_of(notes=[f"note {number}" for number in range(20)]))
+    assert "note 19" in Page(many).text
+    assert '<details class="card notes">' in many
+
+
 def test_the_page_says_so_where_there_is_nothing_to_say() -> None:
     data = report_data(GRAPH, answer(points={}, flows=[], notes=["Istio was not judged."]), [], [])
     text = Page(page_of(data)).text
