@@ -110,12 +110,13 @@ def _graphs(draw: Draw, min_services: int, max_services: int) -> Data:
     names = _some(draw, SERVICE_NAMES, min_services, max_services)
     services: dict[str, Data] = {name: _workload(draw, name) for name in names}
     ports = {name: _ports(draw, service) for name, service in services.items()}
+    spoken: dict[tuple[str, int], str] = {}
     for name, service in services.items():
         others = {other: ports[other] for other in names if other != name}
         calls = _calls(draw, others)
         if calls:
             service["calls"] = calls
-        _egress(draw, service)
+        _egress(draw, service, spoken)
         _metrics(draw, service, ports[name])
     gateways = _some(draw, GATEWAYS, 0, len(GATEWAYS))
     if gateways:
@@ -191,16 +192,21 @@ def _calls(draw: Draw, callees: dict[str, list[Data]], least: int = 0) -> list[A
     return calls
 
 
-def _egress(draw: Draw, service: Data) -> None:
+def _egress(draw: Draw, service: Data, spoken: dict[tuple[str, int], str]) -> None:
+    """``spoken`` is the protocol of each host and port so far: a namespace may have one only."""
     taken: set[tuple[str, int]] = set()
     found = []
     for _number in range(draw(st.integers(0, 2))):
-        egress: Data = {}
-        _sometimes(draw, egress, "port", st.sampled_from((443, 80, 5432)))
-        _sometimes(draw, egress, "protocol", st.sampled_from(("tls", "http", "grpc", "tcp")))
-        port = egress.get("port", 443)
-        hosts = EGRESS_HOSTS if egress.get("protocol") == "tcp" else EGRESS_HOSTS + WILDCARD_HOSTS
+        # One protocol a port: a namespace has to agree on what is spoken with a host.
+        port, protocol = draw(st.sampled_from(((443, "tls"), (80, "http"), (5432, "tcp"), (8443, "grpc"))))
+        egress: Data = {"port": port, "protocol": protocol}
+        if port == 443 and draw(st.booleans()):
+            egress = {}
+        hosts = EGRESS_HOSTS if protocol == "tcp" else EGRESS_HOSTS + WILDCARD_HOSTS
+        protocol = egress.get("protocol", "tls")
+        hosts = [host for host in hosts if spoken.get((host, port), protocol) == protocol]
         hosts = _some(draw, [host for host in hosts if (host, port) not in taken])
+        spoken.update(dict.fromkeys(((host, port) for host in hosts), protocol))
         cidrs = _some(draw, [cidr for cidr in (*EGRESS_CIDRS, "0.0.0.0/0") if (cidr, port) not in taken])
         if hosts:
             egress["hosts"] = hosts
@@ -292,7 +298,6 @@ def generated(services: int, calls: int = 5, seed: int = 0) -> Data:
     return {
         "name": "generated",
         "trust_domain": "example.org",
-        "aws": {"max_rules": 1000},
         "cluster": {"name": "bench", "pod_cidrs": ["10.128.0.0/10"], "service_cidrs": ["10.96.0.0/12"]},
         "aws": {},
         "gateways": {"istio": {}, "kong": {"consumers": ["client"], "cors_origins": ["https://example.com"]}},
