@@ -84,9 +84,7 @@ def measured(services: int) -> dict[str, Any]:
 
 
 def _print_head() -> None:
-    print(
-        "CPU seconds by stage; total: parse, render and audit, without the writing and reading of YAML; 5 calls each\n"
-    )
+    print("Graphs with 5 calls a service, CPU seconds by stage. Total: parse, render and audit\n")
     columns = ["services", "flows", "documents", *STAGES, "total", "goal", "ms/service", "peak MiB", "goal"]
     print(" ".join(f"{column:>10}" for column in columns))
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import resource
 import sys
@@ -28,6 +29,8 @@ STAGES = ("parse", "render", "audit", "dump", "read")
 
 
 def main() -> None:
+    # As the modules do; see module_utils/_ansible.py.
+    gc.disable()
     seconds: dict[str, float] = {}
 
     def stage(name: str, work: Callable[..., Any], *arguments: Any) -> Any:
