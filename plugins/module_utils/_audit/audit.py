@@ -86,6 +86,7 @@ class Audit:
     def to_data(self, limit: int = -1) -> dict[str, Any]:
         """Everything as JSON-like data; at most ``limit`` findings, and then no rows. Negative: all."""
         shown = len(self.findings) if limit < 0 else limit
+        names: dict[Ids, tuple[str, ...]] = {}
         data: dict[str, Any] = {
             "graph": {"name": self.graph.name, "trust_domain": self.graph.trust_domain},
             "points": {
@@ -101,7 +102,8 @@ class Audit:
             "open": self.count(OPEN),
             "disagreements": self.disagreements,
             "findings": [
-                self._finding(finding, other) for finding, other in list(zip(self.findings, self.elsewhere))[:shown]
+                self._finding(finding, other, names)
+                for finding, other in list(zip(self.findings, self.elsewhere))[:shown]
             ],
             "notes": list(self.notes),
         }
@@ -109,8 +111,13 @@ class Audit:
             data["flows"] = [_row(row) for row in self.rows]
         return data
 
-    def _finding(self, finding: Finding, elsewhere: Mapping[str, str]) -> dict[str, Any]:
-        callers = describe(finding.callers, self.graph)
+    def _finding(
+        self, finding: Finding, elsewhere: Mapping[str, str], names: dict[Ids, tuple[str, ...]]
+    ) -> dict[str, Any]:
+        # Where much is open, many findings are about the same thousands of callers.
+        callers = names.get(finding.callers)
+        if callers is None:
+            callers = names[finding.callers] = describe(finding.callers, self.graph)
         return {
             "kind": finding.kind,
             "point": finding.point,
@@ -123,7 +130,7 @@ class Audit:
             "causes": list(finding.causes),
             "conditional": finding.conditional,
             "elsewhere": dict(elsewhere),
-            "text": sentence(finding, elsewhere, self.graph),
+            "text": sentence(finding, callers, elsewhere, self.graph),
         }
 
 
@@ -134,7 +141,9 @@ def audit(graph: Graph, documents: Documents, names: Optional[Iterable[str]] = N
     """
     by_point = {name: [item for item in documents if point.recognises(item.document)] for name, point in POINTS.items()}
     chosen = [name for name in POINTS if (name in names if names is not None else by_point[name])]
-    world = _world(graph, [POINTS[name].mentions(by_point[name]) for name in chosen])
+    # The labels of namespaces belong to no point, and selectors go by them.
+    namespaces = [item for item in documents if item.document.get("kind") == "Namespace"]
+    world = _world(graph, [POINTS[name].mentions([*by_point[name], *namespaces]) for name in chosen])
     expected = {name: POINTS[name].expected(graph, world) for name in chosen}
     actual = {name: POINTS[name].flows(by_point[name], world) for name in chosen}
     findings = [finding for name in chosen for finding in compare(name, expected[name], actual[name], world.services)]
@@ -251,9 +260,8 @@ def _row(row: Row) -> dict[str, Any]:
     }
 
 
-def sentence(finding: Finding, elsewhere: Mapping[str, str], graph: Graph) -> str:
-    """A finding in one sentence: who, whom, where, why, and what the others say."""
-    callers = describe(finding.callers, graph)
+def sentence(finding: Finding, callers: Sequence[str], elsewhere: Mapping[str, str], graph: Graph) -> str:
+    """A finding in one sentence: who, whom, where, why, and what the others say. ``callers`` as described."""
     who = ", ".join(callers[:3]) + (f" and {len(callers) - 3} more" if len(callers) > 3 else "")
     whom = describe((finding.callee,), graph)[0]
     point: Point = POINTS[finding.point]

@@ -40,7 +40,8 @@ class Sourced:
     @property
     def label(self) -> str:
         """``Kind namespace/name (file)``, for findings."""
-        meta = self.document.get("metadata") or {}
+        meta = self.document.get("metadata")
+        meta = meta if isinstance(meta, Mapping) else {}
         name = "/".join(str(part) for part in (meta.get("namespace"), meta.get("name")) if part)
         where = f" ({self.source})" if self.source else ""
         return f"{self.document.get('kind', 'document')} {name}{where}"

@@ -26,6 +26,9 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._enforcement.co
     Mentions,
     Rendered,
 )
+from ansible_collections.zerotrust.platform.plugins.module_utils._enforcement.network_policy_reader import (
+    is_network_policy,
+)
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.flowset import FlowSet
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.model import Graph
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.world import World
@@ -70,10 +73,6 @@ def _always(_graph: Graph) -> bool:
     return True
 
 
-def _is_network_policy(document: Document) -> bool:
-    return document.get("kind") == "NetworkPolicy" and _of_group("networking.k8s.io")(document)
-
-
 POINTS: Mapping[str, Point] = {
     point.name: point
     for point in (
@@ -90,7 +89,7 @@ POINTS: Mapping[str, Point] = {
         Point(
             "network_policy",
             "NetworkPolicy",
-            _is_network_policy,
+            is_network_policy,
             _always,
             network_policy.render,
             network_policy.expected,

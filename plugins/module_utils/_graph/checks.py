@@ -266,6 +266,7 @@ def _metrics(graph: Graph, report: Report) -> None:
 
 def _egress(graph: Graph, report: Report) -> None:
     cluster = [ipaddress.ip_network(cidr) for cidr in graph.cluster.cidrs if not _is_wide(cidr)]
+    spoken: dict[tuple[str, str, int], tuple[str, str]] = {}
     for name, service in graph.services.items():
         seen: dict[tuple[str, int], int] = {}
         for index, egress in enumerate(service.egress):
@@ -284,6 +285,14 @@ def _egress(graph: Graph, report: Report) -> None:
                         message = f"{destination!r} port {egress.port} is in egress[{at}] already"
                         report.add((*path, key, position), "duplicate_flow", message)
             for position, host in enumerate(egress.hosts):
+                # A namespace has one ServiceEntry for a host, and its port one protocol.
+                place = (service.namespace, host, egress.port)
+                other, protocol = spoken.setdefault(place, (name, egress.protocol))
+                if protocol != egress.protocol:
+                    message = (
+                        f"{host!r} port {egress.port} is {protocol} for {other!r} in the same namespace; agree on one"
+                    )
+                    report.add((*path, "protocol"), "protocol_mismatch", message)
                 if host.startswith("*") and egress.protocol == "tcp":
                     message = f"{host!r} cannot be recognised in plain TCP; name the hosts, or give cidrs"
                     report.add((*path, "hosts", position), "wildcard", message)

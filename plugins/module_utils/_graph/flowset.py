@@ -172,12 +172,13 @@ def _compare_callee(
                 declared = _callers(want, request)
                 granting = [grant for grant in allow if grant.requests.matches(request)]
                 refusing = [grant for grant in deny if grant.requests.matches(request)]
-                surely = _union(g for g in granting if not g.conditional) - _union(refusing)
-                possibly = _union(granting) - _union(g for g in refusing if not g.conditional)
-                too_much, too_little = possibly - declared, declared - surely
+                surely = _less(_union(g for g in granting if not g.conditional), _union(refusing))
+                possibly = _less(_union(granting), _union(g for g in refusing if not g.conditional))
+                too_much, too_little = _less(possibly, declared), _less(declared, surely)
                 if only_callers is not None:
                     too_much, too_little = too_much & only_callers, too_little & only_callers
-                for callers, condition in ((too_much & surely, False), (too_much - surely, True)):
+                under_condition = _less(too_much, surely)
+                for callers, condition in ((_less(too_much, under_condition), False), (under_condition, True)):
                     for causes, part in _by_cause(callers, granting):
                         differences[(OPEN, protocol, part, causes, condition)].append(request)
                 for causes, part in _by_refusal(too_little, refusing, refused_by, callee, protocol, port, request):
@@ -193,7 +194,13 @@ def _compare_callee(
 
 
 def _union(grants: Iterable[Grant]) -> Ids:
-    return frozenset().union(*(grant.callers for grant in grants))
+    sets = [grant.callers for grant in grants]
+    return sets[0] if len(sets) == 1 else frozenset().union(*sets)
+
+
+def _less(ids: Ids, others: Ids) -> Ids:
+    """The difference; the set itself where nothing is taken away, as the largest sets are held most often."""
+    return ids if ids.isdisjoint(others) else ids - others
 
 
 def _callers(grants: Iterable[Grant], request: Request) -> Ids:
@@ -202,12 +209,22 @@ def _callers(grants: Iterable[Grant], request: Request) -> Ids:
 
 def _by_cause(callers: Ids, granting: Sequence[Grant]) -> list[tuple[tuple[str, ...], Ids]]:
     """The callers, parted by which documents let them in."""
-    causes: dict[str, set[str]] = {caller: set() for caller in callers}
+    reach: dict[str, Ids] = {}
     for grant in granting:
         if grant.cause:
-            for caller in grant.callers & callers:
-                causes[caller].add(grant.cause)
-    return _parted({caller: tuple(sorted(found)) for caller, found in causes.items()})
+            reach[grant.cause] = reach.get(grant.cause, frozenset()) | grant.callers
+    # By sets and not caller by caller: where everything is open, everybody calls everybody.
+    parts: dict[tuple[str, ...], Ids] = {(): callers} if callers else {}
+    for cause, those in sorted(reach.items()):
+        split: dict[tuple[str, ...], Ids] = {}
+        for causes, part in parts.items():
+            outside = _less(part, those)
+            if outside:
+                split[causes] = outside
+            if len(outside) < len(part):
+                split[(*causes, cause)] = _less(part, outside)
+        parts = split
+    return list(parts.items())
 
 
 def _parted(causes: Mapping[str, tuple[str, ...]]) -> list[tuple[tuple[str, ...], Ids]]:

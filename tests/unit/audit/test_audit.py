@@ -17,7 +17,7 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._graph.parse im
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.unit.strategies import graphs, parsed_graphs
+from tests.unit.strategies import generated, graphs, parsed_graphs
 
 SHOP = graph_of(
     {
@@ -159,6 +159,27 @@ def test_what_a_point_cannot_tell_apart_is_noted() -> None:
         "AWS security groups: admin, web share a group, so TCP 3000 of api is open to 1 more than the graph says.",
         "AWS security groups: batch has no security group and no network, so its calls of api are not let in.",
     ]
+
+
+def test_namespaces_are_selected_by_the_labels_of_their_objects() -> None:
+    def open_to_team(spec: Any) -> None:
+        spec["ingress"].append(
+            {"from": [{"namespaceSelector": {"matchLabels": {"team": "a"}}}], "ports": [{"port": 5432}]}
+        )
+
+    changed = edited(SHOP, "NetworkPolicy", "db", open_to_team)
+    jobs = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "jobs", "labels": {"team": "a"}}}
+    found = audit(SHOP, [*changed, Sourced(jobs, "namespaces.yml")]).to_data()["findings"]
+    assert [finding["callers"] for finding in found] == [["any other workload of namespace jobs"]]
+
+
+def test_where_nothing_is_enforced_everybody_reaches_everybody_in_one_finding_each() -> None:
+    graph = graph_of(generated(200, 5, 1))
+    found = audit(graph, [], ["network_policy"])
+    services = [finding for finding in found.findings if finding.callee in graph.services]
+    assert {finding.kind for finding in found.findings} == {"open"}
+    assert {finding.callee for finding in services} == set(graph.services)
+    assert all(len(finding.callers) >= 200 for finding in services if str(finding.ports) == "1-65535")
 
 
 def test_points_without_documents_are_noted_and_not_judged() -> None:

@@ -939,3 +939,20 @@ def test_t24_the_clusters_dns_is_always_known():
     ]
     dns = accepted("services: {a: {}}").cluster.dns
     assert (dns.namespace, dns.labels) == ("kube-system", {"k8s-app": "kube-dns"})
+
+
+def test_a_namespace_speaks_one_protocol_with_a_host() -> None:
+    """Istio keeps one ServiceEntry for a host in a namespace, and one protocol for its port."""
+    services = {
+        "a": {"port": 80, "egress": [{"hosts": ["api.example.com"]}]},
+        "b": {"port": 80, "egress": [{"hosts": ["api.example.com"], "protocol": "http"}]},
+    }
+    graph = {"name": "shop", "trust_domain": "example.org", "services": services}
+    with pytest.raises(GraphError) as error:
+        graph_of(graph)
+    assert list(error.value.details) == [
+        "service_graph: services.b.egress[0].protocol: 'api.example.com' port 443 is tls for 'a' in the same namespace; "
+        "agree on one"
+    ]
+    services["b"]["namespace"] = "other"
+    assert len(graph_of(graph).services) == 2
