@@ -57,7 +57,7 @@ lock: $(READY)  ## Bring requirements.lock up to date with requirements.in (UPGR
 .PHONY: demo
 demo: setup  ## Run playbooks/site.yml on inventories/local (INVENTORY=name: another one)
 	@$(say) "Making everything the graph of inventories/$(INVENTORY) asks for: playbooks/site.yml"
-	@ansible-playbook -i inventories/$(INVENTORY) playbooks/site.yml $(ARGS)
+	@ansible-playbook -i inventories/$(INVENTORY)/hosts.yml playbooks/site.yml $(ARGS)
 	@$(say) "Done. Open build/$(INVENTORY)/report.html"
 
 # --- Checks. pytest comes last, so that its summary is the end of the output.
