@@ -15,14 +15,19 @@ from __future__ import annotations
 import importlib.util
 import sys
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, partial
+from importlib import metadata
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Optional
 
+from ansible_collections.zerotrust.platform.plugins.module_utils._documents.cached import cached
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.errors import PlatformError
 
 ISTIO_MODELS = "cloudcoil.models.istio"
+ISTIO_PACKAGE = "cloudcoil-models-istio"
+_SHAPE = 1
+"""Counts the changes of what :func:`strict` makes of a model's schema."""
 ISTIO_KINDS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "security.istio.io": {"security": ("AuthorizationPolicy", "PeerAuthentication", "RequestAuthentication")},
     "networking.istio.io": {
@@ -93,7 +98,10 @@ def istio_schema(api_version: str, kind: str) -> Optional[Schema]:
     group, _slash, version = api_version.partition("/")
     for module, kinds in ISTIO_KINDS.get(group, {}).items():
         if kind in kinds and version in ISTIO_VERSIONS:
-            return _istio_schema(module, kind)
+            # Importing the models takes a second, and what comes of it is the same every time.
+            source = f"{metadata.version(ISTIO_PACKAGE)} {_SHAPE}"
+            schema: Schema = cached(f"istio-{kind}", source, partial(_istio_schema, module, kind))
+            return schema
     return None
 
 
