@@ -391,8 +391,14 @@ def body(module: AnsibleModule) -> Work:
         return Work(tree_plan.plan, lambda: apply_tree(tree_plan, params["lock_timeout"]), shown([]))
     declaration = parse(sources(params))
     tree = Tree(params["path"])
-    # What this run makes for its lock must not stay if the run comes to nothing. A directory in use is never empty.
-    close = lambda: tree.remove_root() if tree.made else tree.close()  # noqa: E731
+
+    def close() -> None:
+        """What this run makes for its lock must not stay if the run comes to nothing; in use it is never empty."""
+        if tree.made:
+            tree.remove_root()
+        else:
+            tree.close()
+
     try:
         if not module.check_mode:
             tree.lock(params["lock_timeout"])

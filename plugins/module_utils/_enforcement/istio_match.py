@@ -149,7 +149,7 @@ class Matcher:
         return self._values[key]
 
     def _principal(self, pattern: str, _namespace: str) -> Match:
-        domain, _, rest = pattern.partition("/")
+        domain, _slash, rest = pattern.partition("/")
         if domain == "cluster.local" and pattern.count("/") == 4:
             pattern = f"{self._world.graph.trust_domain}/{rest}"
         if pattern == "*":

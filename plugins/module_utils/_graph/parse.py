@@ -179,7 +179,7 @@ class Reader:
     def _list(self, type_: ListOf, value: Any, path: Path) -> Any:
         if not isinstance(value, list):
             plain = isinstance(value, str) and value.isprintable() and value.isascii() and len(value) < 40
-            hint = f" (write [{value}])" if plain or type(value) is int else ""
+            hint = f" (write [{value}])" if plain or (isinstance(value, int) and not isinstance(value, bool)) else ""
             self.add(path, "wrong_type", f"{show(value)} is not a list{hint}")
             return SPOILED
         if len(value) < type_.min_items:

@@ -195,7 +195,7 @@ def _merged(groups: Mapping[str, Sequence[Data]], most: int = 100) -> dict[str, 
     label = ""
     rows: list[Data] = []
     for caller in sorted(groups):
-        first = label.split(" … ")[0] if rows else caller
+        first = label.split(" … ", maxsplit=1)[0] if rows else caller
         label = first if first == caller else f"{first} … {caller}"
         rows = [*rows, *groups[caller]]
         if len(rows) >= most:

@@ -132,7 +132,7 @@ def _ranks(names: Sequence[str], edges: Sequence[Edge]) -> dict[str, int]:
 
 
 def _drawing(names: Sequence[str], ranks: Mapping[str, int], forward: Mapping[Edge, Edge]) -> _Drawing:
-    layers: list[list[Item]] = [[] for _ in range(max(ranks.values(), default=-1) + 1)]
+    layers: list[list[Item]] = [[] for _rank in range(max(ranks.values(), default=-1) + 1)]
     for name in names:
         layers[ranks[name]].append(name)
     drawing = _Drawing(layers, {})
@@ -257,7 +257,7 @@ def _spread(layer: Sequence[Item], wanted: Mapping[Item, float], heights: Mappin
             other, size = pools.pop()
             value, count = (other * size + value * count) / (size + count), size + count
         pools.append((value, count))
-    means = [value for value, count in pools for _ in range(count)]
+    means = [value for value, count in pools for _copy in range(count)]
     return {item: mean + at for item, mean, at in zip(layer, means, offsets)}
 
 

@@ -72,7 +72,7 @@ class Callers(NamedTuple):
 def callers(text: str, port: int = 8080, request: str = "GET /", callee: str = "web", host: str = "web") -> Callers:
     """Who of the CAST gets through, and who may beside them."""
     flows = judged(text)
-    method, _, path = request.partition(" ")
+    method, _space, path = request.partition(" ")
     wanted = Request(method, path, host)
     allows, denies = (
         [grant for grant in grants.get(callee, ()) if port in grant.ports and grant.requests.matches(wanted)]

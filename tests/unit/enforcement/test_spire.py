@@ -237,7 +237,7 @@ def test_reads_what_entry_show_writes() -> None:
     for entry in entries:
         entry["id"] = entry.pop("entry_id")
         for key in ("spiffe_id", "parent_id"):
-            domain, _, path = entry[key][len("spiffe://") :].partition("/")
+            domain, _slash, path = entry[key][len("spiffe://") :].partition("/")
             entry[key] = {"trust_domain": domain, "path": f"/{path}"}
         entry.update({"created_at": "1795343309", "expires_at": "0", "revision_number": "0", "admin": False})
     assert audit(entries) == []

@@ -64,16 +64,20 @@ callers:
   office: {cidrs: [203.0.113.0/33], calls: [web]}
 """
     messages = [
-        "1:1: name: 'Shop' is not an RFC 1035 label (lower-case letters, digits and hyphens, a letter first and no hyphen last)",
+        "1:1: name: 'Shop' is not an RFC 1035 label (lower-case letters, digits and hyphens, a letter first "
+        "and no hyphen last)",
         "3:1: clusters: is not a known key (did you mean 'cluster'?)",
         "7:5: services.web.tire: is not a known key (did you mean 'tier'?)",
         "9:10: services.web.calls[0].to: 'apii' is not a declared service (did you mean 'api'?)",
         "9:20: services.web.calls[0].method: is not a known key (did you mean 'methods'?)",
-        "10:29: services.web.calls[1].methods[0]: 'GTE' is not one of GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS, TRACE, CONNECT",
+        "10:29: services.web.calls[1].methods[0]: 'GTE' is not one of GET, HEAD, POST, PUT, PATCH, DELETE, "
+        "OPTIONS, TRACE, CONNECT",
         "12:5: services.api.port: '3000/tcp' is not a port number from 1 to 65535",
-        "14:17: services.api.egress[0].hosts[0]: 'https://api.openai.com' is not a host name (lower-case labels of letters, digits and hyphens, without port, scheme or spaces)",
+        "14:17: services.api.egress[0].hosts[0]: 'https://api.openai.com' is not a host name (lower-case "
+        "labels of letters, digits and hyphens, without port, scheme or spaces)",
         "15:17: services.api.egress[0].cidrs[0]: '10.0.0.1/8' has host bits set (the network is 10.0.0.0/8)",
-        "17:20: callers.office.cidrs[0]: '203.0.113.0/33' is not a network in CIDR notation, such as 192.0.2.0/24 or 2001:db8::/32",
+        "17:20: callers.office.cidrs[0]: '203.0.113.0/33' is not a network in CIDR notation, such as "
+        "192.0.2.0/24 or 2001:db8::/32",
     ]
     assert refused(text, head="") == [f"g.yml:{message}" for message in messages]
     with pytest.raises(GraphError) as caught:
@@ -105,24 +109,30 @@ def test_one_mistake_gives_one_message():
 
 def test_a_mistake_does_not_hide_another_one_beside_it():
     assert refused("services: {a: {service_account: x}, b: {service_account: x, port: 0}}") == [
-        "g.yml:3:41: services.b.service_account: 'x' in namespace 'shop' is services.a's identity already; give each its own",
+        "g.yml:3:41: services.b.service_account: 'x' in namespace 'shop' is services.a's identity already; "
+        "give each its own",
         "g.yml:3:61: services.b.port: 0 is not a port number from 1 to 65535",
     ]
     assert refused(
-        "gateways: {istio: {}}\nservices: {a: {calls: [{to: c, port: x, methods: [GET, get]}], exposes: [{gateway: b, path: x}]}, c: {protocol: tcp, port: 1}}"
+        "gateways: {istio: {}}\nservices: {a: {calls: [{to: c, port: x, methods: [GET, get]}], exposes: "
+        "[{gateway: b, path: x}]}, c: {protocol: tcp, port: 1}}"
     ) == [
         "g.yml:4:32: services.a.calls[0].port: 'x' is not a port of 'c', which has 1 (tcp)",
-        "g.yml:4:56: services.a.calls[0].methods[1]: 'get' is not one of GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS, TRACE, CONNECT (write GET)",
+        "g.yml:4:56: services.a.calls[0].methods[1]: 'get' is not one of GET, HEAD, POST, PUT, PATCH, "
+        "DELETE, OPTIONS, TRACE, CONNECT (write GET)",
         "g.yml:4:75: services.a.exposes[0].gateway: 'b' is not a declared gateway (istio)",
         "g.yml:4:87: services.a.exposes[0].path: 'x' does not start with '/'",
     ]
     assert refused(
-        "services: {a: {egress: [{port: 0, cidrs: [0.0.0.0/0]}, {hosts: [x]}]}}\ncallers: {b: {tier: x}, c: {scrapes: 1, cidrs: [x]}}"
+        "services: {a: {egress: [{port: 0, cidrs: [0.0.0.0/0]}, {hosts: [x]}]}}\ncallers: {b: {tier: x}, c: "
+        "{scrapes: 1, cidrs: [x]}}"
     ) == [
         "g.yml:3:26: services.a.egress[0].port: 0 is not a port number from 1 to 65535",
-        "g.yml:3:35: services.a.egress[0].cidrs: '0.0.0.0/0' opens every address; name the networks, or say allow_internet: true",
+        "g.yml:3:35: services.a.egress[0].cidrs: '0.0.0.0/0' opens every address; name the networks, or say "
+        "allow_internet: true",
         "g.yml:3:65: services.a.egress[1].hosts[0]: 'x' has no domain (write the fully qualified name)",
-        "g.yml:4:11: callers.b: is neither a network nor a workload; give cidrs, or namespace (and service_account, labels)",
+        "g.yml:4:11: callers.b: is neither a network nor a workload; give cidrs, or namespace (and "
+        "service_account, labels)",
         "g.yml:4:11: callers.b: calls nothing; give calls, or scrapes: true",
         "g.yml:4:15: callers.b.tier: is not a known key",
         "g.yml:4:29: callers.c.scrapes: 1 is a number, true or false is expected",
@@ -137,7 +147,9 @@ def test_a_mistake_does_not_hide_another_one_beside_it():
 def test_places_in_messages_count_the_items_of_the_file():
     """An unreadable item before them once shifted the numbers."""
     assert refused("services: {web: {port: 1, calls: [{to: 5}, api, api]}, api: {port: 2}}") == [
-        "g.yml:3:36: services.web.calls[0].to: 5 is a number, an RFC 1035 label (lower-case letters, digits and hyphens, a letter first and no hyphen last) is expected (put it in quotes if it is meant as text)",
+        "g.yml:3:36: services.web.calls[0].to: 5 is a number, an RFC 1035 label (lower-case letters, digits "
+        "and hyphens, a letter first and no hyphen last) is expected (put it in quotes if it is meant as "
+        "text)",
         "g.yml:3:49: services.web.calls[2]: calls 'api' port 2 again, as calls[1] does; make one call of them",
     ]
     assert refused("services: {web: {egress: [{port: 0}, {hosts: [a.example.com]}, {hosts: [a.example.com]}]}}") == [
@@ -149,7 +161,8 @@ def test_places_in_messages_count_the_items_of_the_file():
         "gateways: {istio: {}}\nservices: {web: {port: 1, exposes: [{path: x}, {path: /a}, {path: /a}]}}"
     ) == [
         "g.yml:4:38: services.web.exposes[0].path: 'x' does not start with '/'",
-        "g.yml:4:61: services.web.exposes[2].path: any host/a at gateway 'istio' is claimed by services.web.exposes[1] already",
+        "g.yml:4:61: services.web.exposes[2].path: any host/a at gateway 'istio' is claimed by "
+        "services.web.exposes[1] already",
     ]
 
 
@@ -175,7 +188,8 @@ def test_t02_a_reference_to_something_unknown_suggests_the_nearest_name():
     assert refused(
         "gateways: {istio: {}, kong: {}}\nservices: {web: {port: 80, exposes: [{gateway: isto}, {path: /b}]}}"
     ) == [
-        "g.yml:4:39: services.web.exposes[0].gateway: 'isto' is not a declared gateway (istio, kong) (did you mean 'istio'?)",
+        "g.yml:4:39: services.web.exposes[0].gateway: 'isto' is not a declared gateway (istio, kong) (did "
+        "you mean 'istio'?)",
         "g.yml:4:55: services.web.exposes[1]: lacks 'gateway' (declared: istio, kong)",
     ]
     assert refused("services: {web: {port: 80, exposes: [{path: /b}]}}") == [
@@ -189,12 +203,14 @@ def test_t02_a_reference_to_a_port_that_is_none_names_those_there_are():
         " db: {ports: [{port: 1, protocol: tcp}, {port: 2}]}, bare: {}}"
     ) == [
         "g.yml:3:35: services.web.calls[0].port: 99 is not a port of 'db', which has 1 (tcp), 2 (http)",
-        "g.yml:3:55: services.web.calls[1].port: 'tpc' is not a port of 'db', which has 1 (tcp), 2 (http) (did you mean 'tcp'?)",
+        "g.yml:3:55: services.web.calls[1].port: 'tpc' is not a port of 'db', which has 1 (tcp), 2 (http) "
+        "(did you mean 'tcp'?)",
         "g.yml:3:67: services.web.calls[2]: 'db' has several ports; say which: 1 (tcp), 2 (http)",
         "g.yml:3:71: services.web.calls[3]: 'bare' has no port to call; give it one",
     ]
     accepted(
-        "services: {web: {calls: [{to: db, port: 1}, {to: db, port: http}]}, db: {ports: [{port: 1, protocol: tcp}, {port: 2}]}}"
+        "services: {web: {calls: [{to: db, port: 1}, {to: db, port: http}]}, db: {ports: [{port: 1, "
+        "protocol: tcp}, {port: 2}]}}"
     )
 
 
@@ -210,7 +226,8 @@ def test_t02_thousands_of_unknown_references_are_refused_without_endless_search(
 
 def test_t03_a_service_that_calls_itself():
     assert refused("services: {web: {port: 80, calls: [web]}}") == [
-        "g.yml:3:36: services.web.calls[0].to: 'web' calls itself; leave that out (a workload always reaches its own pod)",
+        "g.yml:3:36: services.web.calls[0].to: 'web' calls itself; leave that out (a workload always reaches "
+        "its own pod)",
     ]
 
 
@@ -273,8 +290,10 @@ def test_t04_two_claims_to_one_route():
         "gateways: {istio: {}}\nservices:\n  a: {port: 80, exposes: [{path: /api}]}\n"
         "  b: {port: 80, exposes: [{path: /api/}, {path: /b, methods: [GET]}, {path: /b, methods: [PUT, GET]}]}\n"
     ) == [
-        "g.yml:6:28: services.b.exposes[0].path: any host/api/ at gateway 'istio' is claimed by services.a.exposes[0] already",
-        "g.yml:6:71: services.b.exposes[2].path: any host/b at gateway 'istio' is claimed by services.b.exposes[1] already",
+        "g.yml:6:28: services.b.exposes[0].path: any host/api/ at gateway 'istio' is claimed by "
+        "services.a.exposes[0] already",
+        "g.yml:6:71: services.b.exposes[2].path: any host/b at gateway 'istio' is claimed by "
+        "services.b.exposes[1] already",
     ]
     assert refused(
         "gateways: {kong: {}}\nservices: {a: {port: 80, exposes: [{path: /a}, {path: /b}, {path: /c, name: c}]}}"
@@ -299,10 +318,12 @@ def test_t05_networks_that_overlap():
         "g.yml:3:55: cluster.service_cidrs[0]: '10.244.128.0/17' overlaps cluster.pod_cidrs[0] (10.244.0.0/16)",
         "g.yml:3:86: cluster.node_cidrs[0]: '10.0.0.0/7' is far more than a cluster's network",
         "g.yml:4:25: callers.lan.cidrs[0]: '10.244.1.0/24' overlaps cluster.pod_cidrs[0] (10.244.0.0/16)",
-        "g.yml:5:46: services.web.egress[0].cidrs[0]: '10.244.9.0/24' overlaps the cluster's own network 10.244.0.0/16; declare the service there and call it",
+        "g.yml:5:46: services.web.egress[0].cidrs[0]: '10.244.9.0/24' overlaps the cluster's own network "
+        "10.244.0.0/16; declare the service there and call it",
     ]
     assert refused(
-        "callers: {a: {cidrs: [192.0.2.0/24], calls: [web]}, b: {cidrs: [192.0.2.0/24], calls: [web]}}\nservices: {web: {port: 80}}"
+        "callers: {a: {cidrs: [192.0.2.0/24], calls: [web]}, b: {cidrs: [192.0.2.0/24], calls: "
+        "[web]}}\nservices: {web: {port: 80}}"
     ) == [
         "g.yml:3:65: callers.b.cidrs[0]: '192.0.2.0/24' is the network of caller 'a' already; make one caller of them",
     ]
@@ -328,7 +349,8 @@ def test_t06_a_name_that_is_no_label(name):
 def test_t06_names_at_the_limits():
     """A namespace and a service account may begin with a digit (RFC 1123), a Service may not (RFC 1035)."""
     assert refused("services: {'': {}}") == [
-        "g.yml:3:12: services.: '' is not an RFC 1035 label (lower-case letters, digits and hyphens, a letter first and no hyphen last)",
+        "g.yml:3:12: services.: '' is not an RFC 1035 label (lower-case letters, digits and hyphens, a "
+        "letter first and no hyphen last)",
     ]
     accepted("services: {%s: {namespace: 1st, service_account: 2-nd}, x: {}, a-1: {}}" % ("a" * 63))
 
@@ -358,26 +380,34 @@ def test_t07_a_network_that_is_none(cidr, why):
 def test_t07_the_whole_internet_must_be_meant():
     assert refused(
         "services: {a: {egress: [{cidrs: [0.0.0.0/0]}]}, b: {egress: [{cidrs: ['::/0'], port: 53}]},"
-        " c: {egress: [{cidrs: [0.0.0.0/1, '2000::/3']}]}, d: {egress: [{cidrs: [192.0.2.0/24], allow_internet: true}]}}"
+        " c: {egress: [{cidrs: [0.0.0.0/1, '2000::/3']}]}, d: {egress: [{cidrs: [192.0.2.0/24], "
+        "allow_internet: true}]}}"
     ) == [
-        "g.yml:3:26: services.a.egress[0].cidrs: '0.0.0.0/0' opens every address; name the networks, or say allow_internet: true",
-        "g.yml:3:63: services.b.egress[0].cidrs: '::/0' opens every address; name the networks, or say allow_internet: true",
-        "g.yml:3:107: services.c.egress[0].cidrs: '0.0.0.0/1' opens a large part of the internet; name the networks, or say allow_internet: true",
+        "g.yml:3:26: services.a.egress[0].cidrs: '0.0.0.0/0' opens every address; name the networks, or say "
+        "allow_internet: true",
+        "g.yml:3:63: services.b.egress[0].cidrs: '::/0' opens every address; name the networks, or say "
+        "allow_internet: true",
+        "g.yml:3:107: services.c.egress[0].cidrs: '0.0.0.0/1' opens a large part of the internet; name the "
+        "networks, or say allow_internet: true",
         "g.yml:3:179: services.d.egress[0].allow_internet: is true, but cidrs do not hold 0.0.0.0/0 or ::/0",
     ]
     assert refused("services: {a: {egress: [{cidrs: [0.0.0.0/0], allow_internet: 'yes'}]}}") == [
-        "g.yml:3:26: services.a.egress[0].cidrs: '0.0.0.0/0' opens every address; name the networks, or say allow_internet: true",
+        "g.yml:3:26: services.a.egress[0].cidrs: '0.0.0.0/0' opens every address; name the networks, or say "
+        "allow_internet: true",
         "g.yml:3:46: services.a.egress[0].allow_internet: 'yes' is not true or false",
     ]
     assert refused(
         "callers: {all: {cidrs: [0.0.0.0/0, '::/0', 64.0.0.0/2], calls: [web]}}\nservices: {web: {port: 80}}"
     ) == [
-        "g.yml:3:25: callers.all.cidrs[0]: '0.0.0.0/0' lets everybody call; expose the service through a gateway instead",
+        "g.yml:3:25: callers.all.cidrs[0]: '0.0.0.0/0' lets everybody call; expose the service through a "
+        "gateway instead",
         "g.yml:3:36: callers.all.cidrs[1]: '::/0' lets everybody call; expose the service through a gateway instead",
-        "g.yml:3:44: callers.all.cidrs[2]: '64.0.0.0/2' lets everybody call; expose the service through a gateway instead",
+        "g.yml:3:44: callers.all.cidrs[2]: '64.0.0.0/2' lets everybody call; expose the service through a "
+        "gateway instead",
     ]
     accepted(
-        "services: {a: {egress: [{cidrs: [0.0.0.0/0, '::/0'], allow_internet: true}, {cidrs: [8.0.0.0/8, '2001:db8::/32']}]}}"
+        "services: {a: {egress: [{cidrs: [0.0.0.0/0, '::/0'], allow_internet: true}, {cidrs: [8.0.0.0/8, "
+        "'2001:db8::/32']}]}}"
     )
 
 
@@ -420,7 +450,8 @@ def test_t08_words_that_yaml_1_1_takes_for_something_else_stay_text():
 
 def test_t09_a_protocol_that_is_none():
     assert refused(
-        "services: {a: {port: 80, protocol: icmp}, c: {port: 53, protocol: UDP}, d: {ports: [{port: 1, protocol: TCP}]},"
+        "services: {a: {port: 80, protocol: icmp}, c: {port: 53, protocol: UDP}, d: {ports: [{port: 1, "
+        "protocol: TCP}]},"
         " e: {egress: [{hosts: [a.example.com], protocol: https}]}}"
     ) == [
         "g.yml:3:26: services.a.protocol: 'icmp' is not one of http, grpc, tcp, tls",
@@ -433,10 +464,13 @@ def test_t09_a_protocol_that_is_none():
 def test_t09_methods_and_paths_where_nobody_sees_them():
     assert refused(
         "services: {web: {calls: [{to: db, methods: [GET], paths: [/a, /b]}, {to: rpc, methods: [POST]},"
-        " {to: tls, paths: [/]}]}, db: {port: 5432, protocol: tcp}, rpc: {port: 1, protocol: grpc}, tls: {port: 1, protocol: tls}}"
+        " {to: tls, paths: [/]}]}, db: {port: 5432, protocol: tcp}, rpc: {port: 1, protocol: grpc}, tls: "
+        "{port: 1, protocol: tls}}"
     ) == [
-        "g.yml:3:35: services.web.calls[0].methods: GET cannot be seen on a tcp port; leave them out or declare it http",
-        "g.yml:3:51: services.web.calls[0].paths: /a, /b cannot be seen on a tcp port; leave them out or declare it http",
+        "g.yml:3:35: services.web.calls[0].methods: GET cannot be seen on a tcp port; leave them out or "
+        "declare it http",
+        "g.yml:3:51: services.web.calls[0].paths: /a, /b cannot be seen on a tcp port; leave them out or "
+        "declare it http",
         "g.yml:3:79: services.web.calls[1].methods: are always POST in gRPC; say paths such as /package.Service/*",
         "g.yml:3:107: services.web.calls[2].paths: / cannot be seen on a tls port; leave them out or declare it http",
     ]
@@ -449,7 +483,8 @@ def test_t09_methods_and_paths_where_nobody_sees_them():
         "g.yml:4:66: services.db.exposes[0]: goes through an HTTP gateway, but port 1 is tcp",
         "g.yml:4:117: services.rpc.metrics: are read with HTTP, but port 2 is grpc",
         "g.yml:4:158: services.rpc.exposes[0].methods: are always POST in gRPC; leave them out",
-        "g.yml:4:174: services.rpc.exposes[0].strip_path: would take the procedure's name from a gRPC call; leave it out",
+        "g.yml:4:174: services.rpc.exposes[0].strip_path: would take the procedure's name from a gRPC call; "
+        "leave it out",
     ]
     accepted("services: {web: {calls: [{to: rpc, paths: [/shop.Cart/*]}]}, rpc: {port: 1, protocol: grpc}}")
 
@@ -459,12 +494,16 @@ def test_t09_a_port_name_that_says_another_protocol():
     assert refused(
         "services: {a: {ports: [{port: 1, name: http, protocol: tcp}, {port: 2, name: tcp-x}, {port: 4, name: https}]}}"
     ) == [
-        "g.yml:3:34: services.a.ports[0].name: 'http' makes Istio serve it as http, but its protocol is tcp; change one",
-        "g.yml:3:72: services.a.ports[1].name: 'tcp-x' makes Istio serve it as tcp, but its protocol is http; change one",
-        "g.yml:3:96: services.a.ports[2].name: 'https' makes Istio serve it as tls, but its protocol is http; change one",
+        "g.yml:3:34: services.a.ports[0].name: 'http' makes Istio serve it as http, but its protocol is tcp; "
+        "change one",
+        "g.yml:3:72: services.a.ports[1].name: 'tcp-x' makes Istio serve it as tcp, but its protocol is "
+        "http; change one",
+        "g.yml:3:96: services.a.ports[2].name: 'https' makes Istio serve it as tls, but its protocol is "
+        "http; change one",
     ]
     accepted(
-        "services: {a: {ports: [{port: 1, name: http2}, {port: 3, name: grpc-web}, {port: 4, name: web}, {port: 5, name: httpx}]}}"
+        "services: {a: {ports: [{port: 1, name: http2}, {port: 3, name: grpc-web}, {port: 4, name: web}, "
+        "{port: 5, name: httpx}]}}"
     )
 
 
@@ -495,27 +534,35 @@ def test_t10_a_destination_that_opens_too_much(host, why):
 
 def test_t10_a_network_with_the_metadata_service():
     assert refused(
-        "services: {a: {egress: [{cidrs: [169.254.169.254/32, 169.254.0.0/16, 'fd00:ec2::254/128', 100.100.100.200/32]}]}}"
+        "services: {a: {egress: [{cidrs: [169.254.169.254/32, 169.254.0.0/16, 'fd00:ec2::254/128', "
+        "100.100.100.200/32]}]}}"
     ) == [
-        "g.yml:3:34: services.a.egress[0].cidrs[0]: '169.254.169.254/32' holds the cloud's metadata service, which hands out credentials",
-        "g.yml:3:54: services.a.egress[0].cidrs[1]: '169.254.0.0/16' holds the cloud's metadata service, which hands out credentials",
-        "g.yml:3:70: services.a.egress[0].cidrs[2]: 'fd00:ec2::254/128' holds the cloud's metadata service, which hands out credentials",
-        "g.yml:3:91: services.a.egress[0].cidrs[3]: '100.100.100.200/32' holds the cloud's metadata service, which hands out credentials",
+        "g.yml:3:34: services.a.egress[0].cidrs[0]: '169.254.169.254/32' holds the cloud's metadata service, "
+        "which hands out credentials",
+        "g.yml:3:54: services.a.egress[0].cidrs[1]: '169.254.0.0/16' holds the cloud's metadata service, "
+        "which hands out credentials",
+        "g.yml:3:70: services.a.egress[0].cidrs[2]: 'fd00:ec2::254/128' holds the cloud's metadata service, "
+        "which hands out credentials",
+        "g.yml:3:91: services.a.egress[0].cidrs[3]: '100.100.100.200/32' holds the cloud's metadata service, "
+        "which hands out credentials",
     ]
     assert refused("services: {a: {egress: [{cidrs: [160.0.0.0/4], allow_internet: true}]}}") == [
-        "g.yml:3:34: services.a.egress[0].cidrs[0]: '160.0.0.0/4' holds the cloud's metadata service, which hands out credentials",
+        "g.yml:3:34: services.a.egress[0].cidrs[0]: '160.0.0.0/4' holds the cloud's metadata service, which "
+        "hands out credentials",
     ]
 
 
 def test_t10_a_wildcard_where_no_name_is_seen():
     assert refused("services: {a: {egress: [{hosts: ['*.example.com'], protocol: tcp}]}}") == [
-        "g.yml:3:34: services.a.egress[0].hosts[0]: '*.example.com' cannot be recognised in plain TCP; name the hosts, or give cidrs",
+        "g.yml:3:34: services.a.egress[0].hosts[0]: '*.example.com' cannot be recognised in plain TCP; name "
+        "the hosts, or give cidrs",
     ]
     assert refused("gateways: {istio: {}}\nservices: {a: {port: 80, exposes: [{host: '*.example.com'}]}}") == [
         "g.yml:4:37: services.a.exposes[0].host: '*.example.com' has a wildcard, which is not allowed here",
     ]
     accepted(
-        "services: {a: {egress: [{hosts: ['*.example.com', '*.s3.eu-west-1.amazonaws.com']}, {hosts: [x-1.example.com], protocol: tcp}]}}"
+        "services: {a: {egress: [{hosts: ['*.example.com', '*.s3.eu-west-1.amazonaws.com']}, {hosts: "
+        "[x-1.example.com], protocol: tcp}]}}"
     )
 
 
@@ -584,9 +631,11 @@ def test_t12_paths_that_are_well():
 def test_t13_methods_that_are_none():
     """An empty list means nothing in one tool and everything in another: it is refused."""
     assert refused("services: {web: {calls: [{to: api, methods: [get, '*', FETCH]}]}, api: {port: 80}}") == [
-        "g.yml:3:46: services.web.calls[0].methods[0]: 'get' is not one of GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS, TRACE, CONNECT (write GET)",
+        "g.yml:3:46: services.web.calls[0].methods[0]: 'get' is not one of GET, HEAD, POST, PUT, PATCH, "
+        "DELETE, OPTIONS, TRACE, CONNECT (write GET)",
         "g.yml:3:51: services.web.calls[0].methods[1]: '*' is no method (leave the list out, and any is meant)",
-        "g.yml:3:56: services.web.calls[0].methods[2]: 'FETCH' is not one of GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS, TRACE, CONNECT",
+        "g.yml:3:56: services.web.calls[0].methods[2]: 'FETCH' is not one of GET, HEAD, POST, PUT, PATCH, "
+        "DELETE, OPTIONS, TRACE, CONNECT",
     ]
     assert refused(
         "services: {web: {calls: [{to: api, methods: []}, {to: api, methods: null}, {to: api, methods: GET},"
@@ -608,16 +657,21 @@ def test_t13_methods_that_are_none():
 
 def test_t14_two_workloads_with_one_identity():
     assert refused(
-        "services: {a: {service_account: app}, b: {service_account: app}, c: {service_account: app, namespace: other}}\n"
+        "services: {a: {service_account: app}, b: {service_account: app}, c: {service_account: app, "
+        "namespace: other}}\n"
         "callers: {e: {namespace: shop, service_account: app, scrapes: true}}\n"
         "gateways: {istio: {namespace: shop, service_account: app}}"
     ) == [
-        "g.yml:3:43: services.b.service_account: 'app' in namespace 'shop' is services.a's identity already; give each its own",
-        "g.yml:4:32: callers.e.service_account: 'app' in namespace 'shop' is services.a's identity already; give each its own",
-        "g.yml:5:37: gateways.istio.service_account: 'app' in namespace 'shop' is services.a's identity already; give each its own",
+        "g.yml:3:43: services.b.service_account: 'app' in namespace 'shop' is services.a's identity already; "
+        "give each its own",
+        "g.yml:4:32: callers.e.service_account: 'app' in namespace 'shop' is services.a's identity already; "
+        "give each its own",
+        "g.yml:5:37: gateways.istio.service_account: 'app' in namespace 'shop' is services.a's identity "
+        "already; give each its own",
     ]
     accepted(
-        "services: {a: {}}\ncallers: {b: {namespace: shop, service_account: a, trust_domain: other.example, scrapes: true}}"
+        "services: {a: {}}\ncallers: {b: {namespace: shop, service_account: a, trust_domain: other.example, "
+        "scrapes: true}}"
     )
 
 
@@ -706,7 +760,8 @@ def refused_bytes(text):
 
 def test_t16_tags_and_several_documents_are_refused():
     assert refused("services: {web: !!python/object/apply:os.system [id]}") == [
-        "g.yml:3:17: services.web: the tag tag:yaml.org,2002:python/object/apply:os.system is not understood here (no tags are)",
+        "g.yml:3:17: services.web: the tag tag:yaml.org,2002:python/object/apply:os.system is not understood "
+        "here (no tags are)",
     ]
     assert refused("services: {web: {port: !!int '80'}}") == [
         "g.yml:3:24: services.web.port: the tag tag:yaml.org,2002:int is not understood here (no tags are)",
@@ -754,7 +809,8 @@ def test_t17_templates_stay_text():
     graph = accepted(f'gateways: {{istio: {{security_headers: {{X-A: "{inert}"}}}}}}\nservices: {{a: {{}}}}')
     assert graph.gateways["istio"].security_headers == {"X-A": inert}
     assert refused("services: {a: {service_account: \"{{ lookup('pipe', 'id') }}\"}}") == [
-        "g.yml:3:16: services.a.service_account: \"{{ lookup('pipe', 'id') }}\" is not an RFC 1123 label (lower-case letters, digits and hyphens, beginning and ending with a letter or digit)",
+        "g.yml:3:16: services.a.service_account: \"{{ lookup('pipe', 'id') }}\" is not an RFC 1123 label "
+        "(lower-case letters, digits and hyphens, beginning and ending with a letter or digit)",
     ]
 
 
@@ -763,10 +819,12 @@ def test_t18_characters_that_are_not_what_they_seem_are_shown_as_they_are():
         'services: {"w\u0435b": {port: 80}, web: {"p\u202eort": 80, labels: {app: "\u200bweb"}}, "a\\nb": {}}'
     )
     assert messages == [
-        "g.yml:3:12: services.w\\u0435b: 'w\\u0435b' is not an RFC 1035 label (lower-case letters, digits and hyphens, a letter first and no hyphen last)",
+        "g.yml:3:12: services.w\\u0435b: 'w\\u0435b' is not an RFC 1035 label (lower-case letters, digits "
+        "and hyphens, a letter first and no hyphen last)",
         "g.yml:3:37: services.web.p\\u202eort: is not a known key (did you mean 'port'?)",
         "g.yml:3:59: services.web.labels.app: '\\u200bweb' is not a Kubernetes label value (1 to 63 characters)",
-        "g.yml:3:74: services.a\\nb: 'a\\nb' is not an RFC 1035 label (lower-case letters, digits and hyphens, a letter first and no hyphen last)",
+        "g.yml:3:74: services.a\\nb: 'a\\nb' is not an RFC 1035 label (lower-case letters, digits and "
+        "hyphens, a letter first and no hyphen last)",
     ]
 
 
@@ -826,7 +884,8 @@ def test_t20_a_service_that_is_still_referred_to():
 
 
 def test_t25_the_owners_mark_is_required_and_plain():
-    """Two graphs with one name would each take the other's objects for their own; engines refuse that on the objects."""
+    """Two graphs with one name would each take the other's objects for their own; engines refuse that "
+    "on the objects."""
     assert refused("services: {a: {}}\nname: other\n") == [
         "g.yml:4:1: name: the key 'name' stands here again (first in line 1)",
     ]
@@ -847,7 +906,8 @@ def test_t21_labels_that_select_somebody_else_too():
         "g.yml:3:71: services.c.labels: select the pods of 'b' too; add a label that tells them apart",
     ]
     assert refused(
-        "callers: {p: {namespace: shop, labels: {app: a}, scrapes: true}, q: {namespace: x, labels: {l: m}, scrapes: true},"
+        "callers: {p: {namespace: shop, labels: {app: a}, scrapes: true}, q: {namespace: x, labels: {l: m}, "
+        "scrapes: true},"
         " r: {namespace: x, labels: {l: m, k: v}, scrapes: true}}\n"
         "gateways: {g: {kind: istio}, h: {kind: istio, service_account: h}}\nservices: {a: {}}"
     ) == [
@@ -859,16 +919,21 @@ def test_t21_labels_that_select_somebody_else_too():
 
 def test_t21_labels_that_select_everything_or_nothing():
     assert refused(
-        "services: {d: {labels: {}}, e: {labels: {app: ''}}, f: {labels: {'': x}}, g: {labels: {'a/b/c': x}}, h: {labels: {a: 1.0, b: true, c: null, d: 5}}}"
+        "services: {d: {labels: {}}, e: {labels: {app: ''}}, f: {labels: {'': x}}, g: {labels: {'a/b/c': "
+        "x}}, h: {labels: {a: 1.0, b: true, c: null, d: 5}}}"
     ) == [
         "g.yml:3:16: services.d.labels: is an empty mapping; leave the key out or give at least one entry",
         "g.yml:3:42: services.e.labels.app: '' is not a Kubernetes label value (1 to 63 characters)",
         "g.yml:3:66: services.f.labels.: '' is not a Kubernetes label key",
         "g.yml:3:88: services.g.labels.a/b/c: 'a/b/c' is not a Kubernetes label key",
-        "g.yml:3:115: services.h.labels.a: 1.0 is a number, a Kubernetes label value (1 to 63 characters) is expected (put it in quotes if it is meant as text)",
-        "g.yml:3:123: services.h.labels.b: true is true or false, a Kubernetes label value (1 to 63 characters) is expected (put it in quotes if it is meant as text)",
-        "g.yml:3:132: services.h.labels.c: is empty; leave the key out or give a Kubernetes label value (1 to 63 characters)",
-        "g.yml:3:141: services.h.labels.d: 5 is a number, a Kubernetes label value (1 to 63 characters) is expected (put it in quotes if it is meant as text)",
+        "g.yml:3:115: services.h.labels.a: 1.0 is a number, a Kubernetes label value (1 to 63 characters) is "
+        "expected (put it in quotes if it is meant as text)",
+        "g.yml:3:123: services.h.labels.b: true is true or false, a Kubernetes label value (1 to 63 "
+        "characters) is expected (put it in quotes if it is meant as text)",
+        "g.yml:3:132: services.h.labels.c: is empty; leave the key out or give a Kubernetes label value (1 "
+        "to 63 characters)",
+        "g.yml:3:141: services.h.labels.d: 5 is a number, a Kubernetes label value (1 to 63 characters) is "
+        "expected (put it in quotes if it is meant as text)",
     ]
     accepted("services: {a: {labels: {app.kubernetes.io/name: a, example.com/Version_1: '1.0', x: '5'}}}")
 
@@ -876,23 +941,30 @@ def test_t21_labels_that_select_everything_or_nothing():
 def test_t22_shapes_that_are_not_those_expected():
     assert refused(
         "services: {a: {port: 80, calls: [1, null, [b], {b: 80}, true, {to: 5}]}, c: [], d: {calls: {to: a}},"
-        " e: {calls: a}, f: {labels: [app]}, g: {ports: 80}, h: {ports: [80]}, 5: {}, i: {egress: {hosts: [x.example.com]}},"
+        " e: {calls: a}, f: {labels: [app]}, g: {ports: 80}, h: {ports: [80]}, 5: {}, i: {egress: {hosts: "
+        "[x.example.com]}},"
         " j: {egress: [{hosts: x.example.com}]}, k: {metrics: 9090}}"
     ) == [
-        "g.yml:3:34: services.a.calls[0]: 1 is not an RFC 1035 label (lower-case letters, digits and hyphens, a letter first and no hyphen last) or a mapping",
+        "g.yml:3:34: services.a.calls[0]: 1 is not an RFC 1035 label (lower-case letters, digits and "
+        "hyphens, a letter first and no hyphen last) or a mapping",
         "g.yml:3:37: services.a.calls[1]: is empty; leave the key out or give a mapping",
-        "g.yml:3:43: services.a.calls[2]: ['b'] is not an RFC 1035 label (lower-case letters, digits and hyphens, a letter first and no hyphen last) or a mapping",
+        "g.yml:3:43: services.a.calls[2]: ['b'] is not an RFC 1035 label (lower-case letters, digits and "
+        "hyphens, a letter first and no hyphen last) or a mapping",
         "g.yml:3:48: services.a.calls[3]: lacks 'to' (The called service's name)",
         "g.yml:3:49: services.a.calls[3].b: is not a known key",
-        "g.yml:3:57: services.a.calls[4]: true is not an RFC 1035 label (lower-case letters, digits and hyphens, a letter first and no hyphen last) or a mapping",
-        "g.yml:3:64: services.a.calls[5].to: 5 is a number, an RFC 1035 label (lower-case letters, digits and hyphens, a letter first and no hyphen last) is expected (put it in quotes if it is meant as text)",
+        "g.yml:3:57: services.a.calls[4]: true is not an RFC 1035 label (lower-case letters, digits and "
+        "hyphens, a letter first and no hyphen last) or a mapping",
+        "g.yml:3:64: services.a.calls[5].to: 5 is a number, an RFC 1035 label (lower-case letters, digits "
+        "and hyphens, a letter first and no hyphen last) is expected (put it in quotes if it is meant as "
+        "text)",
         "g.yml:3:74: services.c: [] is not a mapping",
         "g.yml:3:85: services.d.calls: {'to': 'a'} is not a list",
         "g.yml:3:106: services.e.calls: 'a' is not a list (write [a])",
         "g.yml:3:121: services.f.labels: ['app'] is not a mapping",
         "g.yml:3:141: services.g.ports: 80 is not a list (write [80])",
         "g.yml:3:165: services.h.ports[0]: 80 is not a mapping",
-        "g.yml:3:171: services.5: '5' is not an RFC 1035 label (lower-case letters, digits and hyphens, a letter first and no hyphen last)",
+        "g.yml:3:171: services.5: '5' is not an RFC 1035 label (lower-case letters, digits and hyphens, a "
+        "letter first and no hyphen last)",
         "g.yml:3:182: services.i.egress: {'hosts': ['x.example.com']} is not a list",
         "g.yml:3:231: services.j.egress[0].hosts: 'x.example.com' is not a list (write [x.example.com])",
         "g.yml:3:260: services.k.metrics: 9090 is not true or false or a mapping",
@@ -915,10 +987,12 @@ def test_t22_shapes_that_are_not_those_expected():
 
 def test_t23_what_security_groups_are_named_and_limited_by():
     assert refused(
-        "aws: {max_rules: 0}\nservices: {a: {tier: 'a b'}}\ncallers: {lb: {cidrs: [192.0.2.0/24], security_group: my-lb, scrapes: true}}"
+        "aws: {max_rules: 0}\nservices: {a: {tier: 'a b'}}\ncallers: {lb: {cidrs: [192.0.2.0/24], "
+        "security_group: my-lb, scrapes: true}}"
     ) == [
         "g.yml:3:7: aws.max_rules: 0 is not a number from 1 to 1000",
-        "g.yml:4:16: services.a.tier: 'a b' is not an RFC 1123 label (lower-case letters, digits and hyphens, beginning and ending with a letter or digit)",
+        "g.yml:4:16: services.a.tier: 'a b' is not an RFC 1123 label (lower-case letters, digits and "
+        "hyphens, beginning and ending with a letter or digit)",
         "g.yml:5:39: callers.lb.security_group: 'my-lb' is not an id of an AWS security group",
     ]
 
@@ -934,7 +1008,8 @@ def test_t23_a_tier_does_not_take_another_services_group():
 
 def test_t24_the_clusters_dns_is_always_known():
     assert refused("cluster: {dns: {namespace: Kube, labels: {}}}\nservices: {a: {}}") == [
-        "g.yml:3:17: cluster.dns.namespace: 'Kube' is not an RFC 1123 label (lower-case letters, digits and hyphens, beginning and ending with a letter or digit)",
+        "g.yml:3:17: cluster.dns.namespace: 'Kube' is not an RFC 1123 label (lower-case letters, digits and "
+        "hyphens, beginning and ending with a letter or digit)",
         "g.yml:3:34: cluster.dns.labels: is an empty mapping; leave the key out or give at least one entry",
     ]
     dns = accepted("services: {a: {}}").cluster.dns
@@ -951,7 +1026,8 @@ def test_a_namespace_speaks_one_protocol_with_a_host() -> None:
     with pytest.raises(GraphError) as error:
         graph_of(graph)
     assert list(error.value.details) == [
-        "service_graph: services.b.egress[0].protocol: 'api.example.com' port 443 is tls for 'a' in the same namespace; "
+        "service_graph: services.b.egress[0].protocol: 'api.example.com' port 443 is tls for 'a' in the same "
+        "namespace; "
         "agree on one"
     ]
     services["b"]["namespace"] = "other"

@@ -60,7 +60,7 @@ def test_addresses_within_networks_without_others(cidrs, data):
 def test_equal_addresses_have_equal_ids(cidrs, data):
     """Two halves are the whole: a network that smaller ones cover was once said to be missing beside them."""
     space = AddressSpace(cidrs)
-    one, other = (data.draw(st.lists(st.sampled_from(cidrs), max_size=4)) for _ in range(2))
+    one, other = (data.draw(st.lists(st.sampled_from(cidrs), max_size=4)) for _side in range(2))
     ids = [frozenset().union(*map(space.within, some)) for some in (one, other)]
     addresses = [set().union(*map(inside, some)) for some in (one, other)]
     assert (ids[0] == ids[1]) == (addresses[0] == addresses[1])

@@ -93,7 +93,7 @@ def test_p16_killed_at_any_write(pki, repo):
 
 def test_p18_concurrent_runs_make_one_tree(pki):
     plans = []
-    threads = [threading.Thread(target=lambda: plans.append(pki.run(data()).plan)) for _ in range(4)]
+    threads = [threading.Thread(target=lambda: plans.append(pki.run(data()).plan)) for _run in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
