@@ -206,7 +206,7 @@ class _Run:
 
     def work(self, queue: deque[Sequence[Step]]) -> None:
         try:
-            while queue and not self.stopped.is_set():
+            while not self.stopped.is_set():
                 try:
                     batch = queue.popleft()
                 except IndexError:
@@ -221,7 +221,7 @@ class _Run:
         for step in pending:
             self.journal.write("begin", step)
         attempt = 0
-        while pending:
+        while True:
             attempt += 1
             again: list[tuple[Step, ApplyError]] = []
             pause = 0.0

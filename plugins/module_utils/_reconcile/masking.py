@@ -19,6 +19,7 @@ from urllib.parse import quote, quote_plus
 
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.errors import PlatformError
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.model import Item, Path, Step
+from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.plan import Change
 
 HIDDEN = "***"
 
@@ -123,7 +124,7 @@ def canonical(data: Any) -> bytes:
     return json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=True).encode("ascii")
 
 
-def digests(steps: Sequence[Step]) -> list[str]:
+def _digests(steps: Sequence[Step]) -> list[str]:
     """What `Change.digest` says of each step's secrets; empty where it writes none.
 
     A fingerprint is published, and one secret may be a weak password. So digests are keyed with a slow hash of all
@@ -139,3 +140,19 @@ def digests(steps: Sequence[Step]) -> list[str]:
         return [""] * len(steps)
     key = hashlib.pbkdf2_hmac("sha256", b"\0".join(sorted(written)), b"zerotrust.platform plan", _ROUNDS)
     return [hmac.new(key, secret, "sha256").hexdigest() if secret else "" for secret in written]
+
+
+def shown(steps: Sequence[Step]) -> tuple[Change, ...]:
+    """The steps as a plan shows them."""
+    return tuple(
+        Change(
+            step.action,
+            step.item.kind,
+            step.item.name,
+            step.reasons,
+            mask(step.before, step.secrets),
+            mask(step.after, step.secrets),
+            digest,
+        )
+        for step, digest in zip(steps, _digests(steps))
+    )

@@ -27,7 +27,7 @@ from dataclasses import dataclass, replace
 from typing import Any, NoReturn, Optional, Protocol
 
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.errors import PlatformError
-from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.masking import Veil, digests, mask
+from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.masking import Veil, shown
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.model import (
     Actual,
     Claim,
@@ -42,7 +42,6 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.plan
     CREATE,
     DELETE,
     UPDATE,
-    Change,
     Plan,
     differences,
 )
@@ -110,8 +109,7 @@ class _Planner:
     """One comparison of what is desired with what is there."""
 
     def __init__(self, desired: tuple[Desired, ...], actual: tuple[Actual, ...], rules: Rules) -> None:
-        self.items: tuple[tuple[Desired, ...], tuple[Actual, ...]] = (desired, actual)
-        self.rules = rules
+        self.desired, self.actual, self.rules = desired, actual, rules
         self.problems: list[tuple[str, str]] = []
         self.wanted: dict[Ref, Desired] = {}
         self.found: dict[Ref, Actual] = {}
@@ -119,37 +117,38 @@ class _Planner:
 
     def plan(self, policies: Sequence[Policy], limits: Optional[Limits], adopt: bool) -> Planned:
         self.index()
-        found = self.compare(adopt)
-        steps: list[Step] = found
+        found = steps = self.compare(adopt)
         for policy in policies:
             steps = policy(steps)
+        # Which object takes a detour must not depend on the order of declaring.
+        steps = sorted(steps, key=_by_name)
         by_ref = {step.ref: step for step in steps}
         self.check_references(by_ref)
         moves = self.check_claims(by_ref)
         self.refuse()
-        stages: tuple[Stage, ...] = (tuple(sorted(steps, key=_by_name)),) if steps else ()
+        stages: tuple[Stage, ...] = (tuple(steps),) if steps else ()
         if not self.rules.at_once:
             order = _Order(steps, self.rules, moves)
             stages = order.stages()
             steps = order.steps[: len(steps)]
         plan = Plan(
-            tuple(map(_change, steps, digests(steps))),
+            shown(steps),
             self.unchanged,
-            tuple(f"{item.kind} {item.name}" for item in self.items[1] if not item.owned and item.ref not in by_ref),
+            tuple(f"{ref[0]} {ref[1]}" for ref, item in self.found.items() if not item.owned and ref not in by_ref),
             tuple(str(step) for step in found if step.ref not in by_ref),
         )
         if limits is not None:
-            ours = sum(item.owned or item.ref in by_ref for item in self.items[1])
+            ours = sum(item.owned or ref in by_ref for ref, item in self.found.items())
             check_limits(plan, ours, len(self.wanted), limits)
         return Planned(plan, stages)
 
     def refuse(self) -> None:
         if self.problems:
-            _refuse(self.problems, [*self.items[0], *self.items[1]])
+            _refuse(self.problems, [*self.desired, *self.actual])
 
     def index(self) -> None:
         claimed: dict[Claim, Desired] = {}
-        for item in self.items[0]:
+        for item in self.desired:
             if self.wanted.setdefault(item.ref, item) is not item:
                 self.problems.append(("duplicate", f"{item} is declared twice"))
                 continue
@@ -157,7 +156,7 @@ class _Planner:
                 other = claimed.setdefault(claim, item)
                 if other is not item:
                     self.problems.append(("duplicate", f"{item} and {other} both claim {_claim(claim)}"))
-        for there in self.items[1]:
+        for there in self.actual:
             other_there = self.found.setdefault(there.ref, there)
             if other_there is not there and other_there.handle != there.handle:
                 self.problems.append(
@@ -240,8 +239,8 @@ class _Planner:
                 holder = holders.get(claim)
                 if holder is None or holder.ref == ref:
                     continue
-                giver = steps.get(holder.ref)
-                if giver is not None and (giver.desired is None or claim not in giver.desired.unique):
+                if holder.ref in steps:
+                    # It goes, or is to have another value: no two desired objects claim the same.
                     moves[holder.ref, ref].append(claim)
                     continue
                 what = f"{step.desired} claims {_claim(claim)}, which {holder} has"
@@ -369,7 +368,7 @@ class _Order:
         reasons = (*step.reasons, "vacated_first")
         self.steps[giver] = replace(step, actual=replace(actual, data=data, unique=rest), reasons=reasons)
         self.waits.append(set())
-        self.waits[giver].add(len(self.waits) - 1)
+        # The giver itself waits for a taker, or this were no circle, and so for its own detour.
         for taker in takers:
             del self.moves[giver, taker]
             self.waits[taker].add(len(self.waits) - 1)
@@ -380,12 +379,6 @@ class _Order:
 
 def _by_name(step: Step) -> tuple[int, str, str]:
     return ACTIONS.index(step.action), step.item.kind, step.item.name
-
-
-def _change(step: Step, digest: str) -> Change:
-    secrets = step.secrets
-    before, after = mask(step.before, secrets), mask(step.after, secrets)
-    return Change(step.action, step.item.kind, step.item.name, step.reasons, before, after, digest)
 
 
 def _claim(claim: Claim) -> str:
