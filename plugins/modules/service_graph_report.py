@@ -21,7 +21,7 @@ extends_documentation_fragment:
   - zerotrust.platform.graph
 options:
   points:
-    description: The enforcement points that were rendered. All by default.
+    description: The enforcement points that were rendered. By default all that the graph has something to say to.
     type: list
     elements: str
     choices: [istio, network_policy, security_group, kong, spire]
@@ -149,7 +149,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.zerotrust.platform.plugins.module_utils._ansible import Work, require, run
 from ansible_collections.zerotrust.platform.plugins.module_utils._audit.audit import audit
 from ansible_collections.zerotrust.platform.plugins.module_utils._enforcement.common import sourced
-from ansible_collections.zerotrust.platform.plugins.module_utils._enforcement.points import POINTS
+from ansible_collections.zerotrust.platform.plugins.module_utils._enforcement.points import POINTS, concerned
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.model import Graph
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.source import GRAPH_OPTIONS, read_graph
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.errors import PlatformError
@@ -191,11 +191,10 @@ def body(module: AnsibleModule) -> Work:
 
 
 def collect(graph: Graph, params: Mapping[str, Any]) -> dict[str, Any]:
-    names = [name for name in POINTS if name in (params["points"] or POINTS)]
-    rendered = {name: POINTS[name].render(graph) for name in names}
+    rendered = {point.name: point.render(graph) for point in concerned(graph, params["points"] or None)}
     documents = {name: [one for found in files.values() for one in found] for name, files in rendered.items()}
     if params["audit"] is None:
-        answer = audit(graph, [one for files in rendered.values() for one in sourced(files)], names).to_data()
+        answer = audit(graph, [one for files in rendered.values() for one in sourced(files)], list(rendered)).to_data()
     else:
         answer = read_audit(params["audit"], graph)
     titles = {name: point.title for name, point in POINTS.items()}

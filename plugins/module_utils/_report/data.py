@@ -56,7 +56,7 @@ def system(
         "name": name,
         "title": given.get("title") or titles.get(name, name),
         "state": ABSENT if left_out else given.get("state") or RENDERED,
-        "reason": "it is not among the points to render" if left_out else given.get("reason") or "",
+        "reason": "the graph does not ask for it" if left_out else given.get("reason") or "",
         "documents": len(documents) if count is None else count,
         "plan": objects(documents) if plan is None else dict(plan),
     }

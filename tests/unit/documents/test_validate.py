@@ -510,3 +510,13 @@ def test_says_which_libraries_are_missing(monkeypatch: pytest.MonkeyPatch) -> No
     assert validate.missing_libraries([pod]) == ["jsonschema-rs", "kubernetes-validate"]
     monkeypatch.undo()
     assert validate.missing_libraries([istio, pod]) == []
+
+
+def test_a_kind_that_is_a_path_is_no_kind(tmp_path, monkeypatch) -> None:
+    """The kind names the file of its schema, and anybody may have written it."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    policy = {"apiVersion": "networking.k8s.io/v1", "kind": "../../networkpolicy", "metadata": {"name": "x"}}
+    report = validate.validate([Sourced(policy, "x.yml")])
+    assert len(report.problems) == 1
+    assert "has no kind ../../networkpolicy in networking.k8s.io/v1" in report.problems[0]
+    assert [path.name for path in tmp_path.iterdir()] == ["zerotrust.platform"]

@@ -287,7 +287,7 @@ def test_a_system_is_completed_from_what_was_rendered() -> None:
 
 def test_a_point_that_was_left_out_is_said_to_be() -> None:
     found = system({"name": "kong", "reason": "no Admin API"}, TITLES, {"istio": []})
-    assert (found["state"], found["reason"]) == ("absent", "it is not among the points to render")
+    assert (found["state"], found["reason"]) == ("absent", "the graph does not ask for it")
 
 
 def test_the_certificates_are_a_system_too() -> None:
@@ -300,7 +300,7 @@ def test_the_summary_has_a_line_for_each_system() -> None:
     assert summary(data_of(finding()), "build/report.html") == [
         "1 undeclared flow is open.",
         "Istio: rendered only: no cluster.",
-        "Kong: not rendered: it is not among the points to render.",
+        "Kong: not rendered: the graph does not ask for it.",
         "Report: build/report.html",
     ]
 
