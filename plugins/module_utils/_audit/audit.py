@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from typing import Any, Optional
 
 from ansible_collections.zerotrust.platform.plugins.module_utils._enforcement.common import Documents, Mentions
+from ansible_collections.zerotrust.platform.plugins.module_utils._enforcement.judges import JUDGES
 from ansible_collections.zerotrust.platform.plugins.module_utils._enforcement.points import POINTS, Point, concerned
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.flowset import (
     MISSING,
@@ -139,13 +140,13 @@ def audit(graph: Graph, documents: Documents, names: Optional[Iterable[str]] = N
 
     A point that is named but has no document is judged as what it then is: wide open, or closed.
     """
-    by_point = {name: [item for item in documents if point.recognises(item.document)] for name, point in POINTS.items()}
+    by_point = {name: [item for item in documents if judge.recognises(item.document)] for name, judge in JUDGES.items()}
     chosen = [name for name in POINTS if (name in names if names is not None else by_point[name])]
     # The labels of namespaces belong to no point, and selectors go by them.
     namespaces = [item for item in documents if item.document.get("kind") == "Namespace"]
-    world = _world(graph, [POINTS[name].mentions([*by_point[name], *namespaces]) for name in chosen])
+    world = _world(graph, [JUDGES[name].mentions([*by_point[name], *namespaces]) for name in chosen])
     expected = {name: POINTS[name].expected(graph, world) for name in chosen}
-    actual = {name: POINTS[name].flows(by_point[name], world) for name in chosen}
+    actual = {name: JUDGES[name].flows(by_point[name], world) for name in chosen}
     findings = [finding for name in chosen for finding in compare(name, expected[name], actual[name], world.services)]
     return Audit(
         graph,
