@@ -324,7 +324,8 @@ def test_the_journal_tells_what_was_done_and_is_appended(tmp_path):
 
     def do(step):
         if step.item.name == "bad":
-            raise ApplyError("refused {'password': 'hunter22'}", "refused")
+            message = "refused {'password': 'hunter22'}"
+            raise ApplyError(message, "refused")
 
     settings = {"journal_file": str(path), "on_failure": "rollback"}
     failed(Fake(do), desired, **settings)
