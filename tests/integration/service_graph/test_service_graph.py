@@ -237,5 +237,5 @@ def test_a_filter_reports_every_mistake(tmp_path: Path) -> None:
         },
     )
     assert run.status != 0
-    assert "lacks 'trust_domain'" in run.output
-    assert "services.b.prt: is not a known key (did you mean 'port'?)" in run.output
+    assert "lacks 'trust_domain'" in run.last["msg"]
+    assert "services.b.prt: is not a known key (did you mean 'port'?)" in run.last["msg"]
