@@ -100,7 +100,7 @@ disagreements:
   returned: success
   type: int
 points:
-  description: By enforcement point, its title and the numbers of documents and findings.
+  description: By enforcement point, its title, and how many documents, objects of each kind and findings.
   returned: success
   type: dict
 findings:

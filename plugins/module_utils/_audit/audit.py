@@ -14,7 +14,7 @@ Pure: documents come in, whoever wrote them and wherever they were read.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Optional
@@ -67,6 +67,8 @@ class Audit:
     graph: Graph
     points: Mapping[str, int]
     """The points judged, and how many documents of theirs there were."""
+    objects: Mapping[str, Mapping[str, int]]
+    """By point, how many objects of each kind these documents hold."""
     rows: Sequence[Row]
     findings: Sequence[Finding]
     elsewhere: Sequence[Mapping[str, str]]
@@ -94,6 +96,7 @@ class Audit:
                 name: {
                     "title": POINTS[name].title,
                     "documents": documents,
+                    "objects": dict(self.objects[name]),
                     "missing": self.count(MISSING, name),
                     "open": self.count(OPEN, name),
                 }
@@ -151,11 +154,24 @@ def audit(graph: Graph, documents: Documents, names: Optional[Iterable[str]] = N
     return Audit(
         graph,
         {name: len(by_point[name]) for name in chosen},
+        {name: _objects(by_point[name]) for name in chosen},
         _rows(graph, world, expected, findings),
         findings,
         [_elsewhere(finding, expected, actual) for finding in findings],
         _notes(graph, chosen, names),
     )
+
+
+def _objects(documents: Documents) -> dict[str, int]:
+    """How many objects of each kind documents hold: Kubernetes objects by kind, other files by their lists' names."""
+    counts: Counter[str] = Counter()
+    for item in documents:
+        kind = item.document.get("kind")
+        if isinstance(kind, str):
+            counts[kind] += 1
+        else:
+            counts.update({key: len(value) for key, value in item.document.items() if isinstance(value, list)})
+    return dict(sorted(counts.items()))
 
 
 def _world(graph: Graph, mentions: Iterable[Mentions]) -> World:

@@ -190,5 +190,18 @@ def test_points_without_documents_are_noted_and_not_judged() -> None:
     assert audit(SHOP, [], ["network_policy"]).count("open") > 0
 
 
+def test_the_objects_that_were_judged_are_counted_by_kind() -> None:
+    """Kubernetes objects by kind, other files by their lists' names; somebody else's among them, of no point none."""
+    policy = {"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": {"name": "x"}, "spec": {}}
+    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "x"}}
+    kong = {"_format_version": "3.0", "services": [], "plugins": [{"name": "cors"}, {"name": "acl"}]}
+    found = audit(SHOP, [*map(Sourced, (policy, secret, policy, kong))], ["network_policy", "kong", "spire"]).to_data()
+    assert {name: point["objects"] for name, point in found["points"].items()} == {
+        "network_policy": {"NetworkPolicy": 2},
+        "kong": {"plugins": 2, "services": 0},
+        "spire": {},
+    }
+
+
 def test_every_point_has_both_of_its_halves() -> None:
     assert list(JUDGES) == list(POINTS)
