@@ -23,7 +23,7 @@ from types import ModuleType
 from typing import Any, Optional
 
 from ansible_collections.zerotrust.platform.plugins.module_utils._documents.cached import cached
-from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.errors import PlatformError
+from ansible_collections.zerotrust.platform.plugins.module_utils._errors import PlatformError
 
 ISTIO_MODELS = "cloudcoil.models.istio"
 ISTIO_PACKAGE = "cloudcoil-models-istio"

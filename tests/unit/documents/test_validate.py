@@ -14,9 +14,9 @@ import yaml
 from ansible_collections.zerotrust.platform.plugins.module_utils._documents import validate
 from ansible_collections.zerotrust.platform.plugins.module_utils._enforcement import points
 from ansible_collections.zerotrust.platform.plugins.module_utils._enforcement.common import Sourced, sourced
+from ansible_collections.zerotrust.platform.plugins.module_utils._errors import PlatformError
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.model import Graph
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.parse import graph_of
-from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.errors import PlatformError
 from hypothesis import given
 from hypothesis import strategies as st
 

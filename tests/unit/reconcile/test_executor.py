@@ -12,8 +12,8 @@ import threading
 from pathlib import Path
 
 import pytest
+from ansible_collections.zerotrust.platform.plugins.module_utils._errors import PlatformError
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile import executor
-from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.errors import PlatformError
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.executor import Timing
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.masking import Veil, mask
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.model import Actual, Desired

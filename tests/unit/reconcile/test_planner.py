@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.errors import PlatformError
+from ansible_collections.zerotrust.platform.plugins.module_utils._errors import PlatformError
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.model import Actual, Desired, Step
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.planner import Rules, plan_sync
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.policy import Limits, policies
