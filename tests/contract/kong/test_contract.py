@@ -81,7 +81,7 @@ def test_look_up_by_what_names_an_entity(kong: Client) -> None:
         (f"snis/{kong.tag}.test", {"id": kong.all(f"/certificates/{chain['id']}/snis")[0]["id"]}),
     ):
         assert kong.ok("GET", f"/{path}")["id"] == entity["id"], path
-        assert kong.ok("GET", f"/{path.split('/')[0]}/{entity['id']}")["id"] == entity["id"], path
+        assert kong.ok("GET", f"/{path.split('/', maxsplit=1)[0]}/{entity['id']}")["id"] == entity["id"], path
 
 
 def test_ca_certificate_is_found_by_id_only(kong: Client) -> None:
