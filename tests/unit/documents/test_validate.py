@@ -67,7 +67,9 @@ def records(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     """The paths of the mappings in a document whose keys are fields, not data."""
     if isinstance(value, list):
         return [found for index, item in enumerate(value) for found in records(item, (*path, index))]
-    if not isinstance(value, dict) or (path and path[-1] in ("labels", "matchLabels", "set", "defaults")):
+    if not isinstance(value, dict) or (
+        path and path[-1] in ("labels", "matchLabels", "portLevelMtls", "set", "defaults")
+    ):
         return []
     if path and path[-1] == "selector" and "matchLabels" not in value:
         return []  # of a Gateway: labels
