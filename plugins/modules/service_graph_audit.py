@@ -131,7 +131,7 @@ findings:
       causes: ["NetworkPolicy shop/postgres (policies.yml)"]
       text: >-
         NetworkPolicy: any other workload of namespace shop may reach postgres on TCP 5432, which the graph does not
-        say, because of NetworkPolicy shop/postgres (policies.yml); Istio refuse it.
+        say, because of NetworkPolicy shop/postgres (policies.yml); Istio refuses it.
 notes:
   description: What was not judged, and why.
   returned: success

@@ -300,5 +300,6 @@ def sentence(finding: Finding, callers: Sequence[str], elsewhere: Mapping[str, s
         text += f", because of {because}"
     contrary = [POINTS[name].title for name, said in elsewhere.items() if (said == REFUSED) == (finding.kind == OPEN)]
     if contrary:
-        text += f"; {' and '.join(contrary)} {'refuse it' if finding.kind == OPEN else 'allow it'}"
+        verb = "refuse" if finding.kind == OPEN else "allow"
+        text += f"; {' and '.join(contrary)} {verb if len(contrary) > 1 else verb + 's'} it"
     return f"{point.title}: {text}."

@@ -183,6 +183,17 @@ def test_where_nothing_is_enforced_everybody_reaches_everybody_in_one_finding_ea
     assert all(len(finding.callers) >= 200 for finding in services if str(finding.ports) == "1-65535")
 
 
+def test_the_sentence_agrees_with_the_number_of_points() -> None:
+    def close(spec: Any) -> None:
+        spec["ingress"] = []
+
+    changed = edited(SHOP, "NetworkPolicy", "db", close)
+    both = audit(SHOP, changed).to_data()["findings"][0]["text"]
+    one = audit(SHOP, changed, ["network_policy", "istio"]).to_data()["findings"][0]["text"]
+    assert both.endswith("; Istio and AWS security groups allow it.")
+    assert one.endswith("; Istio allows it.")
+
+
 def test_points_without_documents_are_noted_and_not_judged() -> None:
     found = audit(SHOP, [d for d in documents(SHOP) if JUDGES["istio"].recognises(d.document)])
     assert list(found.points) == ["istio"]
