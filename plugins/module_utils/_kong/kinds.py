@@ -23,6 +23,7 @@ class Kind:
     name: as plans show it.
     plural: its list in a state file, its schema, and its name under `/tags`.
     path: its collection in the Admin API. Targets have none of their own: they are below their upstream.
+    below: its collection below a consumer, where a credential is written.
     label: the field that names it, if there is one.
     unique: fields of which no two entities have the same value.
     refs: (field, kind) of what it refers to. What is in `nested_in` may hold it in a state file.
@@ -42,12 +43,14 @@ class Kind:
     secrets: tuple[Path, ...] = ()
     auto: tuple[str, ...] = ()
     optional: tuple[str, ...] = ()
+    below: str = ""
 
 
 def _credential(name: str, plural: str, path: str, label: str, secret: str = "", auto: tuple[str, ...] = ()) -> Kind:
     unique = () if label == "group" else (label,)
     secrets = ((secret,),) if secret else ()
-    return Kind(name, plural, path, label, unique, {"consumer": "consumer"}, ("consumer",), 2, secrets, auto)
+    below = "acls" if name == "acl" else name
+    return Kind(name, plural, path, label, unique, {"consumer": "consumer"}, ("consumer",), 2, secrets, auto, (), below)
 
 
 _ALL = (

@@ -4,7 +4,7 @@
 
 """Kong's schema language, as far as a client needs it: defaults, one form for equal values, secrets, unknown fields.
 
-    GET /schemas/{plural}, /schemas/plugins/{name}, /schemas/vaults/{name} ─▶ Record ─▶ fill, canonical, unknown, secrets
+    GET /schemas/… ─▶ Record ─▶ fill, canonical, unknown, secrets
 
 A write stores what `fill` gives: null stays null, what is left out gets the default, a record in a record is filled
 too. A read shows more than was stored (deprecated names of moved fields, sets in any order), which `canonical` takes
@@ -28,8 +28,14 @@ _SECRET = re.compile(
     r"credentials?|hmac_key|client_secret|provision_key|service_account_json|jwk)$"
 )
 #: Referenceable, which is to say that a vault may hold them, but no secrets.
-_OPEN = frozenset(("host", "server_name", "username", "sentinel_username", "endpoint", "logs_endpoint", "traces_endpoint",
-                   "header_name", "param_name", "url", "uri", "cert", "cert_alt", "http_endpoint"))  # fmt: skip
+_OPEN = frozenset(
+    (
+        *("host", "server_name", "username", "sentinel_username", "url", "uri", "header_name", "param_name"),
+        *("endpoint", "http_endpoint", "logs_endpoint", "traces_endpoint", "cert", "cert_alt"),
+    )
+)
+#: Fields of entities that are secret.
+_KEYS = frozenset(("key", "key_alt", "jwk"))
 #: Headers that carry secrets, as "name:value" in a list.
 _HEADER = re.compile(r"(?i)\s*(proxy-)?authorization\s*:|\s*cookie\s*:|[^:]*(api-?key|token|secret|password)[^:]*:")
 
@@ -121,6 +127,14 @@ class Record:
                 out[name] = field.canonical(out[name])
         return out
 
+    def tidy(self, data: Mapping[str, Any]) -> dict[str, Any]:
+        """`canonical`, but with what the schema does not know."""
+        out = dict(data)
+        for name, field in self._formed.items():
+            if out.get(name) is not None:
+                out[name] = field.canonical(out[name])
+        return out
+
     def _expanded(self, data: Mapping[str, Any]) -> dict[str, Any]:
         """Deprecated names where they are now."""
         out = dict(data)
@@ -161,6 +175,11 @@ class Record:
         for name in self.moved:
             if _SECRET.search(name):
                 yield (*prefix, name)
+
+
+def is_secret_name(name: str) -> bool:
+    """Whether a field of this name holds a secret, in whatever entity it is."""
+    return name in _KEYS or _SECRET.search(name) is not None
 
 
 def named_secrets(value: Any, prefix: Path = ()) -> Iterator[Path]:
