@@ -110,6 +110,7 @@ class Client:
         self.timing = timing or Timing()
         self.where = f"{parts.scheme}://{parts.netloc}{parts.path}".rstrip("/")
         self.requests = 0
+        self._answered = False
         self._secure = parts.scheme == "https"
         self._host = parts.hostname
         self._port = _port(parts) or (443 if self._secure else 80)
@@ -218,6 +219,7 @@ class Client:
         connection.request(method, target, content, headers)
         answer = connection.getresponse()
         body = answer.read()
+        self._answered = True
         if answer.will_close:
             self._drop(connection)
         return answer.status, answer.headers, body
@@ -317,11 +319,13 @@ class Client:
             hint = "; it seems to speak plain HTTP, try http://" if plain else ""
             return self._error(f"no TLS connection{via} ({_why(error)}){hint}", "tls")
         if isinstance(error, socket.timeout):
-            return self._error(f"no connection{via} within {self.connection.timeout:g} s", "timeout", transient=True)
+            waited = f"no connection{via} within {self.connection.timeout:g} s"
+            return self._error(waited, "timeout", transient=self._answered)
         return self._error(
             f"no connection{via} ({_why(error)}); check connection.url and that the node runs",
             "unreachable",
-            transient=self.requests > 0,
+            # Who has answered before may be starting again.
+            transient=self._answered,
         )
 
     def _lost(self, method: str, target: str, error: Exception) -> AdminError:

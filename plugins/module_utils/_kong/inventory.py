@@ -46,8 +46,11 @@ RUNNING = "running"
 _TRANSIENT = KEPT_BY_NODE | {"snis"}
 _SHA1 = re.compile(r"[0-9a-f]{40}")
 _PBKDF2 = re.compile(r"\$pbkdf2-sha512\$i=([0-9]{1,7}),l=([0-9]{1,4})\$([A-Za-z0-9+/]+)\$([A-Za-z0-9+/]+)")
-#: What a plugin's own schema does not tell of the plugin.
-_PLUGIN_FIELDS = ({"enabled": {"type": "boolean", "default": True}}, {"tags": {"type": "set"}})
+#: What schemas do not tell: a plugin's own tells little of the plugin, and a time to live is no field.
+_MORE_FIELDS: Mapping[str, Sequence[Mapping[str, Any]]] = {
+    "plugin": ({"enabled": {"type": "boolean", "default": True}}, {"tags": {"type": "set"}}),
+    "key-auth": ({"ttl": {"type": "integer"}},),
+}
 
 
 @dataclass(frozen=True)
@@ -83,8 +86,7 @@ class Schemas:
                     {key: spec for key, spec in item.items() if key not in _TRANSIENT}
                     for item in definition.get("fields") or ()
                 ]
-                if kind == "plugin":
-                    fields.extend(_PLUGIN_FIELDS)
+                fields.extend(_MORE_FIELDS.get(kind, ()))
                 self._records[kind, name] = Record({**definition, "fields": fields})
         return self._records[kind, name]
 
@@ -117,6 +119,9 @@ class Inventory:
         self._mark = set(tags)
         self.warnings: list[str] = []
         self._load_schemas()
+
+    def _is_ours(self, row: Row) -> bool:
+        return self._mark <= set(row.get("tags") or ())
 
     def reread(self, rows: Rows) -> None:
         ids = self.names.ids
@@ -153,6 +158,9 @@ class Inventory:
             elif any(self._in_doubt(item) for item in items):
                 self.schemas.load(kind)
             problems.extend(self._unknown(kind, items))
+        # What may go is shown too, and its schema knows best what of it is secret.
+        for name in {str(row["name"]) for row in self.rows.get("plugin", {}).values() if self._is_ours(row)}:
+            self.schemas.load("plugin", name)
         if problems:
             more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
             raise PlatformError(f"{problems[0]}{more}", "schema_violation", problems[:100] if more else ())

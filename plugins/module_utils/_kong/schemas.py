@@ -186,7 +186,7 @@ def named_secrets(value: Any, prefix: Path = ()) -> Iterator[Path]:
     """Where secrets seem to be, by the names of fields and of headers alone."""
     if isinstance(value, Mapping):
         for key, inner in value.items():
-            if inner is not None and isinstance(inner, (str, list)) and _SECRET.search(str(key)):
+            if isinstance(inner, (str, list)) and (_SECRET.search(str(key)) or _HEADER.match(f"{key}:")):
                 yield (*prefix, str(key)) if isinstance(inner, str) else (*prefix, str(key), "*")
             else:
                 yield from named_secrets(inner, (*prefix, str(key)))
