@@ -7,9 +7,9 @@ from __future__ import annotations
 from typing import Any, Callable
 
 from ansible.errors import AnsibleFilterError
+from ansible_collections.zerotrust.platform.plugins.module_utils._errors import PlatformError
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.model import flows as flows_of
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.parse import graph_of
-from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.errors import PlatformError
 
 DOCUMENTATION = r"""
 name: flows

@@ -10,8 +10,8 @@ from typing import Any, Callable, Optional
 from ansible.errors import AnsibleFilterError
 from ansible_collections.zerotrust.platform.plugins.module_utils._enforcement.points import POINTS
 from ansible_collections.zerotrust.platform.plugins.module_utils._enforcement.points import render as render_points
+from ansible_collections.zerotrust.platform.plugins.module_utils._errors import PlatformError
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.parse import graph_of
-from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.errors import PlatformError
 
 DOCUMENTATION = r"""
 name: render

@@ -104,7 +104,7 @@ from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 from ansible_collections.zerotrust.platform.plugins.module_utils._ansible import Work, require, run
 from ansible_collections.zerotrust.platform.plugins.module_utils._documents.files import scan
 from ansible_collections.zerotrust.platform.plugins.module_utils._documents.validate import missing_libraries, validate
-from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.errors import PlatformError
+from ansible_collections.zerotrust.platform.plugins.module_utils._errors import PlatformError
 
 
 def body(module: AnsibleModule) -> Work:

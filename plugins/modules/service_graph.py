@@ -136,7 +136,7 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.file
 def body(module: AnsibleModule) -> Work:
     params = module.params
     graph = read_graph(params["src"], params["overrides"])
-    rendered = {point.name: point.render(graph) for point in concerned(graph, params["points"])}
+    rendered = {point.name: point.render(graph) for point in concerned(graph, params["points"] or None)}
     result = {
         "graph": summary(graph),
         "documents": {name: sum(map(len, files.values())) for name, files in rendered.items()},

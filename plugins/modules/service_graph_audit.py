@@ -38,6 +38,11 @@ options:
   dest:
     description: A JSON file for the whole answer, with a row for each declared flow.
     type: path
+  state:
+    description: With V(absent), O(dest) is removed and nothing is judged.
+    type: str
+    choices: [present, absent]
+    default: present
   fail_on:
     description: The kinds of findings that make the task fail. An empty list reports only.
     type: list
@@ -95,7 +100,7 @@ disagreements:
   returned: success
   type: int
 points:
-  description: By enforcement point, its title and the numbers of documents and findings.
+  description: By enforcement point, its title, and how many documents, objects of each kind and findings.
   returned: success
   type: dict
 findings:
@@ -143,20 +148,21 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._documents.file
 from ansible_collections.zerotrust.platform.plugins.module_utils._enforcement.common import sourced
 from ansible_collections.zerotrust.platform.plugins.module_utils._enforcement.points import POINTS, render
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.source import GRAPH_OPTIONS, read_graph
-from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.atomic import write_atomic
-from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.single import plan_file
+from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.single import apply_file, plan_file
 
 SHOWN_FINDINGS = 100
 
 
 def body(module: AnsibleModule) -> Work:
     params = module.params
+    if params["state"] == "absent":
+        return Work(plan_file(params["dest"], None), lambda: apply_file(params["dest"], None))
     graph = read_graph(params["src"], params["overrides"])
     if params["documents"] is None:
         documents = sourced(render(graph))
     else:
         documents = [document for path in params["documents"] for document in read(path)]
-    found = audit(graph, documents, params["points"])
+    found = audit(graph, documents, params["points"] or None)
     result = found.to_data(SHOWN_FINDINGS)
     said = message(found)
     failure = said if any(found.count(kind) for kind in params["fail_on"]) else ""
@@ -165,7 +171,7 @@ def body(module: AnsibleModule) -> Work:
     content = (json.dumps(found.to_data(), indent=1) + "\n").encode("utf-8")
     return Work(
         plan_file(params["dest"], content),
-        lambda: write_atomic(params["dest"], content),
+        lambda: apply_file(params["dest"], content),
         result,
         msg=said,
         failure=failure,
@@ -189,6 +195,7 @@ def main() -> None:
             "documents": {"type": "list", "elements": "path"},
             "points": {"type": "list", "elements": "str", "choices": list(POINTS)},
             "dest": {"type": "path"},
+            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
             "fail_on": {
                 "type": "list",
                 "elements": "str",
@@ -196,6 +203,7 @@ def main() -> None:
                 "default": ["missing", "open"],
             },
         },
+        required_if=[("state", "absent", ["dest"])],
         supports_check_mode=True,
     )
     require(module, ("yaml", "PyYAML"))

@@ -20,15 +20,11 @@ description:
 extends_documentation_fragment:
   - zerotrust.platform.graph
 options:
-  points:
-    description: The enforcement points that were rendered. All by default.
-    type: list
-    elements: str
-    choices: [istio, network_policy, security_group, kong, spire]
   audit:
     description:
       - The audit's whole answer, the file that O(zerotrust.platform.service_graph_audit#module:dest) names.
-      - Without it, what the graph renders to is audited.
+      - Required to write the report. Leave it out in check mode where the audit says that it would change this file.
+        Both files of the report are then going to change too, as they follow the audit.
     type: path
   certificates:
     description: Certificates, as RV(zerotrust.platform.pki#module:certificates) gives them.
@@ -46,24 +42,24 @@ options:
         type: str
         required: true
       title:
-        description: What a reader knows it as. By default the enforcement point's title.
+        description: What a reader knows it as. By default the title that O(audit) gives, or else O(systems[].name).
         type: str
       state:
         description:
           - Whether it was applied to the system or only rendered.
-          - By default V(rendered), or V(absent) for an enforcement point that is not in O(points).
+          - By default V(rendered), or V(absent) for an enforcement point that O(audit) says nothing of.
         type: str
         choices: [applied, rendered, absent]
       reason:
         description: Why, in a clause.
         type: str
       documents:
-        description: The number of documents or files. By default those of the enforcement point.
+        description: The number of documents or files. By default those that O(audit) has judged.
         type: int
       plan:
         description:
           - How many objects of each kind the system has or would get.
-          - By default those of the enforcement point, or for V(pki) the certificates.
+          - By default those that O(audit) has judged, or for V(pki) the certificates.
         type: dict
   dest:
     description: The directory for the two files. It is made if it is missing.
@@ -81,10 +77,10 @@ options:
 attributes:
   check_mode:
     support: full
-    description: Can run in check mode and tell what it would change, without changing it.
+    description: Tells what it would change, without changing it. See O(audit).
   diff_mode:
     support: full
-    description: Shows each file before and after.
+    description: Shows each file before and after. Without O(audit), says only that its content follows the audit.
   idempotent:
     support: full
     description: The same facts give the same files.
@@ -121,7 +117,7 @@ path:
   sample: build/local/report.html
 findings:
   description: The number of findings, of flows that are missing or open.
-  returned: when O(state=present)
+  returned: when O(state=present) and O(audit) is given
   type: int
   sample: 0
 summary:
@@ -147,13 +143,16 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.zerotrust.platform.plugins.module_utils._ansible import Work, require, run
-from ansible_collections.zerotrust.platform.plugins.module_utils._audit.audit import audit
-from ansible_collections.zerotrust.platform.plugins.module_utils._enforcement.common import sourced
-from ansible_collections.zerotrust.platform.plugins.module_utils._enforcement.points import POINTS
+from ansible_collections.zerotrust.platform.plugins.module_utils._errors import PlatformError
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.model import Graph
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.source import GRAPH_OPTIONS, read_graph
-from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.errors import PlatformError
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.files import apply_tree, plan_tree
+from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.plan import (
+    CREATE,
+    UPDATE,
+    Change,
+    Plan,
+)
 from ansible_collections.zerotrust.platform.plugins.module_utils._report.data import (
     STATES,
     fits,
@@ -164,6 +163,8 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._report.data im
 from ansible_collections.zerotrust.platform.plugins.module_utils._report.drawing import drawing
 from ansible_collections.zerotrust.platform.plugins.module_utils._report.html import page
 
+PENDING = "The content follows the audit, which is not written in check mode."
+
 
 def body(module: AnsibleModule) -> Work:
     params = module.params
@@ -171,7 +172,14 @@ def body(module: AnsibleModule) -> Work:
     path = os.path.join(params["dest"], "report.html")  # noqa: PTH118
     result: dict[str, Any] = {"path": path}
     desired = {}
-    if params["state"] == "present":
+    pending = params["state"] == "present" and params["audit"] is None
+    if pending:
+        if not module.check_mode:
+            message = "audit is required to write the report: name the file that service_graph_audit writes to its dest"
+            raise PlatformError(message, "audit_required")
+        desired = dict.fromkeys(("report.html", "report.json"), f"({PENDING})\n".encode())
+        result["summary"] = [PENDING, f"Report: {path}"]
+    elif params["state"] == "present":
         data = collect(graph, params)
         drawn = drawing(graph, data["flows"], data["findings"])
         desired = {
@@ -187,19 +195,25 @@ def body(module: AnsibleModule) -> Work:
             remove_empty(params["dest"])
 
     # What else lies in the directory is the other modules' work, and no news.
-    return Work(replace(tree.plan, foreign=()), apply, result)
+    plan = replace(tree.plan, foreign=())
+    return Work(following_audit(plan) if pending else plan, apply, result)
+
+
+def following_audit(plan: Plan) -> Plan:
+    """The plan with the reason why files change whose content is not known yet, and a sentence in its place."""
+
+    def told(change: Change) -> Change:
+        if change.kind != "file" or change.action not in (CREATE, UPDATE):
+            return change
+        others = (reason for reason in change.reasons if reason != "content")
+        return replace(change, reasons=("audit", *others), before=None)
+
+    return replace(plan, changes=tuple(map(told, plan.changes)))
 
 
 def collect(graph: Graph, params: Mapping[str, Any]) -> dict[str, Any]:
-    names = [name for name in POINTS if name in (params["points"] or POINTS)]
-    rendered = {name: POINTS[name].render(graph) for name in names}
-    documents = {name: [one for found in files.values() for one in found] for name, files in rendered.items()}
-    if params["audit"] is None:
-        answer = audit(graph, [one for files in rendered.values() for one in sourced(files)], names).to_data()
-    else:
-        answer = read_audit(params["audit"], graph)
-    titles = {name: point.title for name, point in POINTS.items()}
-    systems = [system(one, titles, documents, params["certificates"]) for one in params["systems"]]
+    answer = read_audit(params["audit"], graph)
+    systems = [system(one, answer["points"], params["certificates"]) for one in params["systems"]]
     return report_data(graph, answer, systems, params["certificates"])
 
 
@@ -231,7 +245,6 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             **GRAPH_OPTIONS,
-            "points": {"type": "list", "elements": "str", "choices": list(POINTS)},
             "audit": {"type": "path"},
             "certificates": {"type": "list", "elements": "dict", "default": []},
             "systems": {

@@ -14,12 +14,13 @@ Pure: documents come in, whoever wrote them and wherever they were read.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Optional
 
 from ansible_collections.zerotrust.platform.plugins.module_utils._enforcement.common import Documents, Mentions
+from ansible_collections.zerotrust.platform.plugins.module_utils._enforcement.judges import JUDGES
 from ansible_collections.zerotrust.platform.plugins.module_utils._enforcement.points import POINTS, Point, concerned
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.flowset import (
     MISSING,
@@ -66,6 +67,8 @@ class Audit:
     graph: Graph
     points: Mapping[str, int]
     """The points judged, and how many documents of theirs there were."""
+    objects: Mapping[str, Mapping[str, int]]
+    """By point, how many objects of each kind these documents hold."""
     rows: Sequence[Row]
     findings: Sequence[Finding]
     elsewhere: Sequence[Mapping[str, str]]
@@ -93,6 +96,7 @@ class Audit:
                 name: {
                     "title": POINTS[name].title,
                     "documents": documents,
+                    "objects": dict(self.objects[name]),
                     "missing": self.count(MISSING, name),
                     "open": self.count(OPEN, name),
                 }
@@ -139,22 +143,35 @@ def audit(graph: Graph, documents: Documents, names: Optional[Iterable[str]] = N
 
     A point that is named but has no document is judged as what it then is: wide open, or closed.
     """
-    by_point = {name: [item for item in documents if point.recognises(item.document)] for name, point in POINTS.items()}
+    by_point = {name: [item for item in documents if judge.recognises(item.document)] for name, judge in JUDGES.items()}
     chosen = [name for name in POINTS if (name in names if names is not None else by_point[name])]
     # The labels of namespaces belong to no point, and selectors go by them.
     namespaces = [item for item in documents if item.document.get("kind") == "Namespace"]
-    world = _world(graph, [POINTS[name].mentions([*by_point[name], *namespaces]) for name in chosen])
+    world = _world(graph, [JUDGES[name].mentions([*by_point[name], *namespaces]) for name in chosen])
     expected = {name: POINTS[name].expected(graph, world) for name in chosen}
-    actual = {name: POINTS[name].flows(by_point[name], world) for name in chosen}
+    actual = {name: JUDGES[name].flows(by_point[name], world) for name in chosen}
     findings = [finding for name in chosen for finding in compare(name, expected[name], actual[name], world.services)]
     return Audit(
         graph,
         {name: len(by_point[name]) for name in chosen},
+        {name: _objects(by_point[name]) for name in chosen},
         _rows(graph, world, expected, findings),
         findings,
         [_elsewhere(finding, expected, actual) for finding in findings],
         _notes(graph, chosen, names),
     )
+
+
+def _objects(documents: Documents) -> dict[str, int]:
+    """How many objects of each kind documents hold: Kubernetes objects by kind, other files by their lists' names."""
+    counts: Counter[str] = Counter()
+    for item in documents:
+        kind = item.document.get("kind")
+        if isinstance(kind, str):
+            counts[kind] += 1
+        else:
+            counts.update({key: len(value) for key, value in item.document.items() if isinstance(value, list)})
+    return dict(sorted(counts.items()))
 
 
 def _world(graph: Graph, mentions: Iterable[Mentions]) -> World:

@@ -15,8 +15,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Callable
 
+from ansible_collections.zerotrust.platform.plugins.module_utils._errors import PlatformError
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.atomic import write_atomic
-from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.errors import PlatformError
 
 FOLDER = "zerotrust.platform"
 
@@ -24,7 +24,8 @@ FOLDER = "zerotrust.platform"
 def cached(name: str, source: str, make: Callable[[], Any]) -> Any:
     """``make()``'s answer, JSON-like data, or what an earlier run kept of it.
 
-    ``source`` is what the answer depends on, such as the versions of what it is made with.
+    ``name`` becomes a part of a file's name. ``source`` is what the answer depends on, such as the versions of what it
+    is made with. None is not kept.
     """
     # XDG Base Directory Specification, section 3.
     root = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")  # noqa: PTH111
@@ -32,6 +33,8 @@ def cached(name: str, source: str, make: Callable[[], Any]) -> Any:
     with suppress(OSError, ValueError):
         return json.loads(path.read_bytes())
     made = make()
+    if made is None:
+        return None
     # A module may run where there is no home to write to.
     with suppress(PlatformError, OSError):
         write_atomic(str(path), json.dumps(made).encode(), 0o600)

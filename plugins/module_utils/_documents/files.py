@@ -23,7 +23,7 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._enforcement.co
     Rendered,
     Sourced,
 )
-from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.errors import PlatformError
+from ansible_collections.zerotrust.platform.plugins.module_utils._errors import PlatformError
 
 YAML_EXTENSIONS = (".yml", ".yaml")
 EXTENSIONS = (*YAML_EXTENSIONS, ".json")

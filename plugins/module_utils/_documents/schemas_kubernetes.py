@@ -13,6 +13,7 @@ is taken and made strict. What the models cannot say is not checked: alternative
 from __future__ import annotations
 
 import importlib.util
+import re
 import sys
 from collections.abc import Mapping
 from functools import cache, partial
@@ -22,7 +23,7 @@ from types import ModuleType
 from typing import Any, Optional
 
 from ansible_collections.zerotrust.platform.plugins.module_utils._documents.cached import cached
-from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.errors import PlatformError
+from ansible_collections.zerotrust.platform.plugins.module_utils._errors import PlatformError
 
 ISTIO_MODELS = "cloudcoil.models.istio"
 ISTIO_PACKAGE = "cloudcoil-models-istio"
@@ -47,13 +48,11 @@ class KubernetesSchemas:
     """The schemas of one version of Kubernetes, or of the newest that is known."""
 
     def __init__(self, version: str = "") -> None:
-        from kubernetes_validate import utils
-
-        self._utils = utils
-        known = {tuple(map(int, text.split(".")[:2])): text for text in utils.all_versions()}
+        self._source = metadata.version("kubernetes-validate")
+        texts = cached("kubernetes-versions", self._source, _versions)
+        known = {tuple(map(int, text.split(".")[:2])): text for text in texts}
         self.version = known[_closest(known, version)] if version else known[max(known)]
-        self._folder = f"kubernetes-json-schema/v{self.version}-local-strict"
-        self.definitions: Schema = utils.schema_contents(f"{self._folder}/_definitions.json", self.version)
+        self.definitions: Schema = self._read("_definitions")
         """What the schemas refer to by its ``$id``."""
         self._groups = {
             known_as["group"]
@@ -69,11 +68,31 @@ class KubernetesSchemas:
         """The schema of a kind; None where this version has none of that name."""
         group, _slash, version = api_version.rpartition("/")
         name = "-".join(part for part in (kind.lower(), group.partition(".")[0], version) if part)
-        try:
-            found: Schema = self._utils.schema_contents(f"{self._folder}/{name}.json", self.version)
-        except FileNotFoundError:
-            return None
+        # It becomes the name of a file, and the document may come from anybody.
+        found: Optional[Schema] = self._read(name) if re.fullmatch(r"[a-z0-9-]+", name) else None
         return found
+
+    def _read(self, name: str) -> Any:
+        # The package's import brings another validator along, which takes longer than all that is done here.
+        return cached(
+            f"kubernetes-{self.version}-{name}", self._source, partial(_kubernetes_schema, self.version, name)
+        )
+
+
+def _versions() -> list[str]:
+    from kubernetes_validate import utils
+
+    return list(utils.all_versions())
+
+
+def _kubernetes_schema(version: str, name: str) -> Optional[Schema]:
+    from kubernetes_validate import utils
+
+    try:
+        found: Schema = utils.schema_contents(f"kubernetes-json-schema/v{version}-local-strict/{name}.json", version)
+    except FileNotFoundError:
+        return None
+    return found
 
 
 def _closest(known: Mapping[tuple[int, ...], str], version: str) -> tuple[int, ...]:

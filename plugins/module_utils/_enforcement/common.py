@@ -10,7 +10,8 @@ An enforcement point is one file (two where its semantics are big) with these fu
     flows(documents, world) -> FlowSet               what documents, whoever wrote them, really allow
     mentions(documents) -> Mentions                  the networks and namespaces that a World has to know to judge them
 
-``points.py`` lists the points; module, filters, audit and report know only that list.
+``points.py`` lists the points with the first two, ``judges.py`` with the others; module, filters, audit and report know
+only these lists.
 """
 
 from __future__ import annotations

@@ -37,10 +37,11 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._enforcement.is
     ServiceEntry,
     Sidecar,
 )
+from ansible_collections.zerotrust.platform.plugins.module_utils._graph.fields import INTERNET
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.flowset import Grant, Ids
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.intervals import ALL_PORTS, Intervals
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.model import Service
-from ansible_collections.zerotrust.platform.plugins.module_utils._graph.world import INTERNET, World
+from ansible_collections.zerotrust.platform.plugins.module_utils._graph.world import World
 
 BY_NAME = ("HTTP", "HTTP2", "HTTP_PROXY", "GRPC", "GRPC-WEB", "HTTPS", "TLS")
 

@@ -31,12 +31,12 @@ from typing import Any, Optional
 from urllib.parse import urlsplit
 
 from ansible_collections.zerotrust.platform.plugins.module_utils._enforcement.common import Documents, Mentions
+from ansible_collections.zerotrust.platform.plugins.module_utils._errors import PlatformError
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.flowset import FlowSet, Grant, Ids
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.intervals import Intervals
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.model import Graph, Service
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.requests import Request, Requests
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.world import CLIENT, CONSUMER, World
-from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.errors import PlatformError
 
 AUTHENTICATION = (
     "key-auth", "key-auth-enc", "basic-auth", "jwt", "hmac-auth", "oauth2", "oauth2-introspection", "ldap-auth",

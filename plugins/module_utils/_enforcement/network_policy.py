@@ -35,6 +35,8 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._enforcement.co
     metadata,
     unique,
 )
+from ansible_collections.zerotrust.platform.plugins.module_utils._errors import PlatformError
+from ansible_collections.zerotrust.platform.plugins.module_utils._graph.fields import INTERNET
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.flowset import TCP, UDP, FlowSet, Grant
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.intervals import Intervals
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.model import (
@@ -47,13 +49,11 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._graph.model im
 )
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.world import (
     DNS,
-    INTERNET,
     ISTIOD,
     ISTIOD_PORT,
     SPECIAL_RANGES,
     World,
 )
-from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.errors import PlatformError
 
 POINT = "network_policy"
 

@@ -34,6 +34,8 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._enforcement.se
     declared_groups,
     members,
 )
+from ansible_collections.zerotrust.platform.plugins.module_utils._errors import PlatformError
+from ansible_collections.zerotrust.platform.plugins.module_utils._graph.fields import INTERNET
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.flowset import FlowSet, Grant, Ids
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.intervals import Intervals
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.model import (
@@ -45,8 +47,7 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._graph.model im
     Graph,
     flows,
 )
-from ansible_collections.zerotrust.platform.plugins.module_utils._graph.world import INTERNET, World
-from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.errors import PlatformError
+from ansible_collections.zerotrust.platform.plugins.module_utils._graph.world import World
 
 POINT = "security_group"
 

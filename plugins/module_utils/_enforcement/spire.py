@@ -30,6 +30,7 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._enforcement.co
     Mentions,
     Rendered,
 )
+from ansible_collections.zerotrust.platform.plugins.module_utils._errors import PlatformError
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.flowset import FlowSet, Grant
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.intervals import ALL_PORTS
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.model import Graph, Service
@@ -41,7 +42,6 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._graph.world im
     Workload,
     World,
 )
-from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.errors import PlatformError
 
 POINT = "spire"
 

@@ -14,6 +14,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator
 from typing import Any, Optional, Protocol, Union
 
+from ansible_collections.zerotrust.platform.plugins.module_utils._graph.fields import INTERNET
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.model import (
     KONG_ONLY,
     Call,
@@ -26,7 +27,6 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._graph.model im
     Service,
 )
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.problems import Path, dotted, listed
-from ansible_collections.zerotrust.platform.plugins.module_utils._graph.world import INTERNET
 
 SYSTEM_NAMESPACES = ("kube-system", "kube-public", "kube-node-lease")
 

@@ -287,4 +287,7 @@ def _complain_of_egress_host(value: str) -> Optional[str]:
     return _complain_of_host(value)
 
 
+INTERNET = ("0.0.0.0/0", "::/0")
+"""Every address."""
+
 METADATA_HOSTS = ("metadata.google.internal", "metadata.goog", "instance-data.ec2.internal")

@@ -9,9 +9,9 @@ import os
 from collections.abc import Mapping
 from typing import Any, Optional
 
+from ansible_collections.zerotrust.platform.plugins.module_utils._errors import PlatformError
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.model import Graph
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.parse import parse
-from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.errors import PlatformError
 
 GRAPH_OPTIONS: dict[str, dict[str, Any]] = {
     "src": {"type": "path", "required": True},

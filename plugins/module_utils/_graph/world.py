@@ -31,6 +31,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Optional, Union
 
+from ansible_collections.zerotrust.platform.plugins.module_utils._graph.fields import INTERNET
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.model import Caller, Gateway, Graph, Service
 
 Network = Union[ipaddress.IPv4Network, ipaddress.IPv6Network]
@@ -48,8 +49,6 @@ CONSUMER = "client:consumer"
 
 SPIRE_ADMIN = "spire:admin"
 SPIRE_DOWNSTREAM = "spire:downstream"
-
-INTERNET = ("0.0.0.0/0", "::/0")
 
 SPECIAL_RANGES = (
     "0.0.0.0/8",

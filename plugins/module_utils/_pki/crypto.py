@@ -17,6 +17,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, Optional
 
+from ansible_collections.zerotrust.platform.plugins.module_utils._errors import PlatformError
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.checks import (
     BAD,
     ENCRYPTED,
@@ -27,7 +28,6 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._pki.checks imp
     key_usage,
 )
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.model import KEY_TYPES, Request
-from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.errors import PlatformError
 
 try:
     from cryptography import __version__, x509

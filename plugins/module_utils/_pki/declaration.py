@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Optional
 
+from ansible_collections.zerotrust.platform.plugins.module_utils._errors import PlatformError
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.problems import (
     Path,
     Place,
@@ -37,7 +38,6 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._pki.model impo
     Request,
 )
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.names import duration_text
-from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.errors import PlatformError
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.paths import (
     FileError,
     check_relative_path,

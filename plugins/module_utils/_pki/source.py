@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from pathlib import Path as File
 
+from ansible_collections.zerotrust.platform.plugins.module_utils._errors import PlatformError
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.loader import load
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.problems import GraphError
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.declaration import Source
-from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.errors import PlatformError
 
 
 def read_source(src: str) -> Source:

@@ -30,7 +30,7 @@ from dataclasses import dataclass, field
 from random import random
 from typing import Any, Optional
 
-from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.errors import PlatformError
+from ansible_collections.zerotrust.platform.plugins.module_utils._errors import PlatformError
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.masking import Veil
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.model import Stage, Step
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.provider import ApplyError, Provider

@@ -14,7 +14,7 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.errors import PlatformError
+from ansible_collections.zerotrust.platform.plugins.module_utils._errors import PlatformError
 
 TEMPORARY_PREFIX = ".zerotrust-tmp-"
 TEMPORARY = re.compile(re.escape(TEMPORARY_PREFIX) + r"[0-9a-f]{16}\Z")

@@ -10,7 +10,7 @@ give the same bytes and a second run changes nothing.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.model import Graph, flows
@@ -21,44 +21,39 @@ ABSENT = "absent"
 FLOW_KINDS = ("call", "expose", "egress", "scrape")
 """In the order of the drawing's legend."""
 MARKS = ("allowed", "missing", "not_applicable")
+POINTS = ("istio", "network_policy", "security_group", "kong", "spire")
+"""The enforcement points' names. Said again here, as the points themselves are half of the code of the collection, and
+each file that a module imports is packed and compiled anew for each task."""
 PKI = "pki"
 """The name of the system that the certificates are."""
 STATES = (APPLIED, RENDERED, ABSENT)
 
 
-def objects(documents: Iterable[Mapping[str, Any]]) -> dict[str, int]:
-    """How many objects of each kind documents hold: Kubernetes objects by kind, other files by their lists' names."""
-    counts: Counter[str] = Counter()
-    for document in documents:
-        kind = document.get("kind")
-        if isinstance(kind, str):
-            counts[kind] += 1
-        else:
-            counts.update({key: len(value) for key, value in document.items() if isinstance(value, list)})
-    return dict(sorted(counts.items()))
-
-
 def system(
     given: Mapping[str, Any],
-    titles: Mapping[str, str],
-    rendered: Mapping[str, Sequence[Mapping[str, Any]]],
+    points: Mapping[str, Mapping[str, Any]],
     certificates: Sequence[Mapping[str, Any]] = (),
 ) -> dict[str, Any]:
-    """What was done for a system, completed from what was rendered for the enforcement point of its name."""
+    """What was done for a system, completed from what the audit says of the enforcement point of its name."""
     name = given["name"]
-    documents = rendered.get(name, ())
-    left_out = not given.get("state") and name in titles and name not in rendered
+    point = points.get(name, {})
+    # A point can be judged though it has no document; it has a part in the graph if something is missing or open then.
+    left_out = (
+        not given.get("state")
+        and name in POINTS
+        and not any(point.get(key) for key in ("documents", "missing", "open"))
+    )
     count, plan = given.get("documents"), given.get("plan")
     if name == PKI and plan is None:
         kinds = Counter(str(certificate.get("kind", "certificate")) for certificate in certificates)
         plan = dict(sorted(kinds.items()))
     return {
         "name": name,
-        "title": given.get("title") or titles.get(name, name),
+        "title": given.get("title") or point.get("title", name),
         "state": ABSENT if left_out else given.get("state") or RENDERED,
-        "reason": "it is not among the points to render" if left_out else given.get("reason") or "",
-        "documents": len(documents) if count is None else count,
-        "plan": objects(documents) if plan is None else dict(plan),
+        "reason": "the graph does not ask for it" if left_out else given.get("reason") or "",
+        "documents": point.get("documents", 0) if count is None else count,
+        "plan": dict(point.get("objects", {}) if plan is None else plan),
     }
 
 
@@ -94,6 +89,10 @@ def fits(graph: Graph, audit: Mapping[str, Any]) -> bool:
 
     Raises ValueError, KeyError, TypeError or AttributeError where it is no such answer.
     """
+    for point in audit["points"].values():
+        for key, kind in (("title", str), ("documents", int), ("objects", Mapping)):
+            if not isinstance(point[key], kind):
+                raise ValueError(point)
     for row in audit["flows"]:
         if row["kind"] not in FLOW_KINDS or not set(row["points"].values()) <= set(MARKS):
             raise ValueError(row)

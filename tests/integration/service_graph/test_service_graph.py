@@ -103,8 +103,8 @@ def test_every_mistake_is_reported_and_nothing_is_written(graph: Path, tmp_path:
     run = run_tasks(tmp_path, service_graph(graph, dest=str(dest)))
     assert run.status != 0
     assert run.last["errors"] == [
-        "service_graph.yml:6:14: services.web.calls[0].to: 'apii' is not a declared service (did you mean 'api'?)",
-        "service_graph.yml:11:5: services.db.port: 70000 is not a port number from 1 to 65535",
+        "service_graph.yml:7:14: services.web.calls[0].to: 'apii' is not a declared service (did you mean 'api'?)",
+        "service_graph.yml:12:5: services.db.port: 70000 is not a port number from 1 to 65535",
     ]
     assert "Traceback" not in run.output
     assert not dest.exists()
@@ -237,5 +237,5 @@ def test_a_filter_reports_every_mistake(tmp_path: Path) -> None:
         },
     )
     assert run.status != 0
-    assert "lacks 'trust_domain'" in run.output
-    assert "services.b.prt: is not a known key (did you mean 'port'?)" in run.output
+    assert "lacks 'trust_domain'" in run.last["msg"]
+    assert "services.b.prt: is not a known key (did you mean 'port'?)" in run.last["msg"]

@@ -41,6 +41,12 @@ def report(build: Path) -> dict[str, Any]:
     return data
 
 
+def written(done: Run) -> dict[str, list[str]]:
+    """What the report's task has changed, or would change, and why."""
+    (reported,) = [one for one in done.results if one["action"] == "zerotrust.platform.service_graph_report"]
+    return {change["name"]: change["reasons"] for change in reported["plan"]["changes"]}
+
+
 def succeeded(done: Run) -> Run:
     assert done.status == 0, done.output
     assert "[WARNING]" not in done.output
@@ -57,6 +63,7 @@ def test_from_nothing_and_back(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [], "a check makes nothing"
     assert "+kind: PeerAuthentication" in first_check.output
     assert "PRIVATE KEY" not in first_check.output
+    assert written(first_check) == {"report.html": ["audit", "declared"], "report.json": ["audit", "declared"]}
 
     first = succeeded(run("site", build, "--diff"))
     assert first.changed == first_check.changed
@@ -94,6 +101,12 @@ def test_from_nothing_and_back(tmp_path: Path) -> None:
 
     assert succeeded(run("site", build, "--check")).changed == 0
 
+    # What the audit does not know of changes the report's content alone, and check mode shows the very content.
+    told = succeeded(run("site", build, "--check", "--diff", report_systems=[{"name": "dns", "reason": "by hand"}]))
+    assert told.changed == 1
+    assert written(told) == {"report.html": ["content"], "report.json": ["content"]}
+    assert '+   "reason": "by hand"' in told.output
+
     succeeded(run("teardown", build))
     assert list(tmp_path.rglob("*")) == [tmp_path / "build"]
 
@@ -121,7 +134,12 @@ def test_a_plan_is_made_approved_and_done(tmp_path: Path) -> None:
 
     succeeded(run("site", build, **approved))
     before = content(build)
+    check = succeeded(run("site", build, "--check", "--diff", **other))
+    assert content(build) == before
+    assert written(check) == {"report.html": ["audit"], "report.json": ["audit"]}
+    assert "+(The content follows the audit, which is not written in check mode.)" in check.output
     changed = succeeded(run("site", build, **other))
+    assert changed.changed == check.changed
     assert changed.changed == 3, "documents, audit and report; the certificates have nothing to do with it"
     assert {name for name, found in content(build).items() if found != before[name]} == {
         ".zerotrust-manifest.json",
@@ -200,7 +218,7 @@ def test_the_report_says_what_is_wrong_with_its_audit(tmp_path: Path) -> None:
     other = REPO / "inventories" / "online_boutique" / "service_graph.yml"
     (tmp_path / "broken.json").write_text("[1, 2]", encoding="utf-8")
     (tmp_path / "report.html").write_text("mine", encoding="utf-8")
-    audit = {"src": str(other), "dest": str(tmp_path / "other.json")}
+    audits = {"other": {"src": str(other)}, "good": {"src": str(graph)}}
 
     def report_task(**options: Any) -> dict[str, Any]:
         task = {"src": str(graph), "dest": str(tmp_path / "report"), **options}
@@ -208,13 +226,44 @@ def test_the_report_says_what_is_wrong_with_its_audit(tmp_path: Path) -> None:
 
     done = run_tasks(
         tmp_path,
-        {"zerotrust.platform.service_graph_audit": audit},
+        *(
+            {"zerotrust.platform.service_graph_audit": {**options, "dest": str(tmp_path / f"{name}.json")}}
+            for name, options in audits.items()
+        ),
         report_task(audit=str(tmp_path / "other.json")),
         report_task(audit=str(tmp_path / "broken.json")),
         report_task(audit=str(tmp_path / "none.json")),
-        report_task(dest=str(tmp_path)),
+        report_task(dest=str(tmp_path), audit=str(tmp_path / "good.json")),
+        report_task(),
+        {**report_task(dest=str(tmp_path)), "check_mode": True},
     )
-    reasons = [result.get("reason") for result in done.results[1:]]
-    assert reasons == ["stale_audit", "bad_audit", "unreadable_audit", "foreign_file"]
+    reasons = [result.get("reason") for result in done.results[2:]]
+    assert reasons == [
+        "stale_audit",
+        "bad_audit",
+        "unreadable_audit",
+        "foreign_file",
+        "audit_required",
+        "foreign_file",
+    ]
     assert not (tmp_path / "report").exists()
     assert (tmp_path / "report.html").read_text(encoding="utf-8") == "mine"
+
+
+def test_the_report_alone_reads_its_audit_in_check_mode_too(tmp_path: Path) -> None:
+    """Without the audit's task before it, whether the file is up to date is not known, and it is read as it is."""
+    graph = REPO / "inventories" / "local" / "service_graph.yml"
+    given = {"report_src": str(graph), "report_build_dir": str(tmp_path / "build")}
+    role = {"ansible.builtin.import_role": {"name": "zerotrust.platform.report"}, "vars": given}
+
+    def reported(*arguments: str) -> dict[str, Any]:
+        return dict(run_tasks(tmp_path, role, arguments=arguments).last)
+
+    assert reported("--check")["reason"] == "unreadable_audit"
+    audit = {"src": str(graph), "dest": str(tmp_path / "build" / "audit.json")}
+    assert run_tasks(tmp_path, {"zerotrust.platform.service_graph_audit": audit}).status == 0
+    check = reported("--check")
+    assert (check["changed"], check["findings"]) == (True, 0)
+    assert sorted(path.name for path in (tmp_path / "build").iterdir()) == ["audit.json"]
+    assert reported()["changed"] is True
+    assert reported("--check")["changed"] is False

@@ -11,6 +11,7 @@ from typing import Any
 from ansible_collections.zerotrust.platform.plugins.module_utils._audit.audit import audit
 from ansible_collections.zerotrust.platform.plugins.module_utils._documents.files import dump
 from ansible_collections.zerotrust.platform.plugins.module_utils._enforcement.common import Sourced, sourced
+from ansible_collections.zerotrust.platform.plugins.module_utils._enforcement.judges import JUDGES
 from ansible_collections.zerotrust.platform.plugins.module_utils._enforcement.points import POINTS, concerned, render
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.model import Graph
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.parse import graph_of
@@ -85,7 +86,7 @@ def test_a_document_that_is_lost_is_found_or_did_not_matter(graph: Graph, data: 
     lost = found[index].document
     rest = audit(graph, found[:index] + found[index + 1 :], [point.name for point in concerned(graph)])
     points = {finding.point for finding in rest.findings}
-    assert points <= {name for name, point in POINTS.items() if point.recognises(lost)}
+    assert points <= {name for name, judge in JUDGES.items() if judge.recognises(lost)}
 
 
 def test_each_row_has_a_mark_for_each_point() -> None:
@@ -183,7 +184,24 @@ def test_where_nothing_is_enforced_everybody_reaches_everybody_in_one_finding_ea
 
 
 def test_points_without_documents_are_noted_and_not_judged() -> None:
-    found = audit(SHOP, [d for d in documents(SHOP) if POINTS["istio"].recognises(d.document)])
+    found = audit(SHOP, [d for d in documents(SHOP) if JUDGES["istio"].recognises(d.document)])
     assert list(found.points) == ["istio"]
     assert len(found.notes) == len(POINTS) - 1
     assert audit(SHOP, [], ["network_policy"]).count("open") > 0
+
+
+def test_the_objects_that_were_judged_are_counted_by_kind() -> None:
+    """Kubernetes objects by kind, other files by their lists' names; somebody else's among them, of no point none."""
+    policy = {"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": {"name": "x"}, "spec": {}}
+    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "x"}}
+    kong = {"_format_version": "3.0", "services": [], "plugins": [{"name": "cors"}, {"name": "acl"}]}
+    found = audit(SHOP, [*map(Sourced, (policy, secret, policy, kong))], ["network_policy", "kong", "spire"]).to_data()
+    assert {name: point["objects"] for name, point in found["points"].items()} == {
+        "network_policy": {"NetworkPolicy": 2},
+        "kong": {"plugins": 2, "services": 0},
+        "spire": {},
+    }
+
+
+def test_every_point_has_both_of_its_halves() -> None:
+    assert list(JUDGES) == list(POINTS)

@@ -53,3 +53,8 @@ def test_what_cannot_be_written_is_left(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     make = Counting()
     assert [cached("thing", "1", make), cached("thing", "1", make)] == [{"answer": 1}, {"answer": 2}]
+
+
+def test_nothing_is_kept_of_nothing(folder: Path) -> None:
+    assert cached("thing", "1", lambda: None) is None
+    assert not folder.exists()

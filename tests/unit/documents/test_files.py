@@ -14,7 +14,7 @@ import pytest
 import yaml
 from ansible_collections.zerotrust.platform.plugins.module_utils._documents import files
 from ansible_collections.zerotrust.platform.plugins.module_utils._enforcement.common import sourced
-from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.errors import PlatformError
+from ansible_collections.zerotrust.platform.plugins.module_utils._errors import PlatformError
 
 POLICY = {"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": {"name": "a", "namespace": "n"}}
 

@@ -14,9 +14,9 @@ import yaml
 from ansible_collections.zerotrust.platform.plugins.module_utils._documents import validate
 from ansible_collections.zerotrust.platform.plugins.module_utils._enforcement import points
 from ansible_collections.zerotrust.platform.plugins.module_utils._enforcement.common import Sourced, sourced
+from ansible_collections.zerotrust.platform.plugins.module_utils._errors import PlatformError
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.model import Graph
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.parse import graph_of
-from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.errors import PlatformError
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -67,7 +67,9 @@ def records(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     """The paths of the mappings in a document whose keys are fields, not data."""
     if isinstance(value, list):
         return [found for index, item in enumerate(value) for found in records(item, (*path, index))]
-    if not isinstance(value, dict) or (path and path[-1] in ("labels", "matchLabels", "set", "defaults")):
+    if not isinstance(value, dict) or (
+        path and path[-1] in ("labels", "matchLabels", "portLevelMtls", "set", "defaults")
+    ):
         return []
     if path and path[-1] == "selector" and "matchLabels" not in value:
         return []  # of a Gateway: labels
@@ -510,3 +512,13 @@ def test_says_which_libraries_are_missing(monkeypatch: pytest.MonkeyPatch) -> No
     assert validate.missing_libraries([pod]) == ["jsonschema-rs", "kubernetes-validate"]
     monkeypatch.undo()
     assert validate.missing_libraries([istio, pod]) == []
+
+
+def test_a_kind_that_is_a_path_is_no_kind(tmp_path, monkeypatch) -> None:
+    """The kind names the file of its schema, and anybody may have written it."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    policy = {"apiVersion": "networking.k8s.io/v1", "kind": "../../networkpolicy", "metadata": {"name": "x"}}
+    report = validate.validate([Sourced(policy, "x.yml")])
+    assert len(report.problems) == 1
+    assert "has no kind ../../networkpolicy in networking.k8s.io/v1" in report.problems[0]
+    assert [path.name for path in tmp_path.iterdir()] == ["zerotrust.platform"]

@@ -12,11 +12,11 @@ import pytest
 import yaml
 from ansible_collections.zerotrust.platform.plugins.module_utils._enforcement import istio, istio_audit
 from ansible_collections.zerotrust.platform.plugins.module_utils._enforcement.common import Sourced, sourced
+from ansible_collections.zerotrust.platform.plugins.module_utils._errors import PlatformError
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.flowset import FlowSet, compare
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.parse import graph_of
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.requests import Request
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.world import World
-from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.errors import PlatformError
 
 GRAPH = graph_of(
     {

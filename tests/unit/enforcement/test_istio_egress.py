@@ -12,10 +12,10 @@ import yaml
 from ansible_collections.zerotrust.platform.plugins.module_utils._enforcement import istio, istio_audit
 from ansible_collections.zerotrust.platform.plugins.module_utils._enforcement.common import Sourced
 from ansible_collections.zerotrust.platform.plugins.module_utils._enforcement.istio import covers
+from ansible_collections.zerotrust.platform.plugins.module_utils._errors import PlatformError
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.flowset import FlowSet, compare
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.parse import graph_of
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.world import World
-from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.errors import PlatformError
 
 GRAPH = graph_of(
     {

@@ -12,12 +12,12 @@ import pytest
 import yaml
 from ansible_collections.zerotrust.platform.plugins.module_utils._enforcement import kong, kong_audit
 from ansible_collections.zerotrust.platform.plugins.module_utils._enforcement.common import Sourced, sourced
+from ansible_collections.zerotrust.platform.plugins.module_utils._errors import PlatformError
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.flowset import MISSING, OPEN, Finding, compare
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.model import Graph
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.parse import graph_of
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.requests import Request
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.world import World
-from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.errors import PlatformError
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -6,8 +6,8 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.zerotrust.platform.plugins.module_utils._enforcement import network_policy
+from ansible_collections.zerotrust.platform.plugins.module_utils._errors import PlatformError
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.parse import graph_of
-from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.errors import PlatformError
 from hypothesis import given
 
 from tests.unit.strategies import parsed_graphs

@@ -11,11 +11,11 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._enforcement im
     network_policy_audit,
 )
 from ansible_collections.zerotrust.platform.plugins.module_utils._enforcement.common import Sourced, sourced
+from ansible_collections.zerotrust.platform.plugins.module_utils._errors import PlatformError
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.flowset import TCP, UDP, compare
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.parse import graph_of
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.requests import Request
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.world import World
-from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.errors import PlatformError
 
 GRAPH = graph_of(
     {

@@ -10,9 +10,9 @@ from dataclasses import replace
 
 import pytest
 from ansible_collections.zerotrust.platform.plugins.module_utils._enforcement import security_group
+from ansible_collections.zerotrust.platform.plugins.module_utils._errors import PlatformError
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.model import Aws
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.parse import graph_of
-from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.errors import PlatformError
 from hypothesis import given
 
 from tests.unit.strategies import parsed_graphs

@@ -14,13 +14,13 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._enforcement im
     security_group_audit,
 )
 from ansible_collections.zerotrust.platform.plugins.module_utils._enforcement.common import Sourced, sourced
+from ansible_collections.zerotrust.platform.plugins.module_utils._errors import PlatformError
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.flowset import MISSING, OPEN, TCP, UDP, compare
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.model import Aws
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.model import flows as declared
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.parse import graph_of
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.requests import Request
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.world import World
-from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.errors import PlatformError
 from hypothesis import assume, given
 from hypothesis import strategies as st
 

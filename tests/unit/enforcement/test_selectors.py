@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.zerotrust.platform.plugins.module_utils._enforcement import selectors
-from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.errors import PlatformError
+from ansible_collections.zerotrust.platform.plugins.module_utils._errors import PlatformError
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -12,9 +12,9 @@ import sys
 import threading
 
 import pytest
+from ansible_collections.zerotrust.platform.plugins.module_utils._errors import PlatformError
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.tree import apply_pki
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.atomic import Tree
-from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.errors import PlatformError
 
 from tests.unit.pki.trees import api, data, reasons
 from tests.unit.reconcile.faults import Crash, crash_at, fail_at

@@ -7,10 +7,10 @@
 from __future__ import annotations
 
 import pytest
+from ansible_collections.zerotrust.platform.plugins.module_utils._errors import PlatformError
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.declaration import PRESETS, Source, parse
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.model import DAY
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.source import read_source
-from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.errors import PlatformError
 
 ROOT = {"name": "root"}
 

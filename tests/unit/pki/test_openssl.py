@@ -15,9 +15,9 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 import pytest
+from ansible_collections.zerotrust.platform.plugins.module_utils._errors import PlatformError
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki import crypto
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.model import KEY_TYPES
-from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.errors import PlatformError
 
 
 def tree(**options):

@@ -12,8 +12,8 @@ import threading
 from pathlib import Path
 
 import pytest
+from ansible_collections.zerotrust.platform.plugins.module_utils._errors import PlatformError
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile import executor
-from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.errors import PlatformError
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.executor import Timing
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.masking import Veil, mask
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.model import Actual, Desired
@@ -324,7 +324,8 @@ def test_the_journal_tells_what_was_done_and_is_appended(tmp_path):
 
     def do(step):
         if step.item.name == "bad":
-            raise ApplyError("refused {'password': 'hunter22'}", "refused")
+            message = "refused {'password': 'hunter22'}"
+            raise ApplyError(message, "refused")
 
     settings = {"journal_file": str(path), "on_failure": "rollback"}
     failed(Fake(do), desired, **settings)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.errors import PlatformError
+from ansible_collections.zerotrust.platform.plugins.module_utils._errors import PlatformError
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.model import Actual, Desired, Step
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.planner import Rules, plan_sync
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.policy import Limits, policies
@@ -483,7 +483,7 @@ def test_the_normaliser_decides_what_is_equal():
 
 def test_a_step_of_nothing_is_a_mistake():
     with pytest.raises(ValueError, match="nothing"):
-        _ = Step("create", None, None).ref
+        str(Step("create", None, None).ref)
 
 
 def test_which_object_takes_a_detour_does_not_depend_on_the_order_of_declaring():

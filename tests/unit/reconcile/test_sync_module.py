@@ -7,11 +7,12 @@
 from __future__ import annotations
 
 import json
+from contextlib import contextmanager
 
 import pytest
 import yaml
+from ansible.module_utils import basic
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.testing import patch_module_args
 from ansible_collections.zerotrust.platform.plugins.doc_fragments import plan as plan_fragment
 from ansible_collections.zerotrust.platform.plugins.doc_fragments import sync as sync_fragment
 from ansible_collections.zerotrust.platform.plugins.module_utils._ansible import SYNC_OPTIONS, Work, run
@@ -20,6 +21,20 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.prov
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.sync import Settings, prepare
 
 from tests.unit.reconcile.toys import Shop, Toys, desired
+
+try:
+    from ansible.module_utils.testing import patch_module_args
+except ImportError:
+
+    @contextmanager
+    def patch_module_args(args):
+        """What ansible-core has from 2.19 on."""
+        basic._ANSIBLE_ARGS = json.dumps({"ANSIBLE_MODULE_ARGS": args}).encode()
+        try:
+            yield
+        finally:
+            basic._ANSIBLE_ARGS = None
+
 
 DATA = {"in": None, "mark": None, "tags": [], "code": "hush-hush"}
 

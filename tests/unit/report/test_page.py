@@ -13,11 +13,12 @@ from html.parser import HTMLParser
 from typing import Any
 
 import pytest
+from ansible_collections.zerotrust.platform.plugins.module_utils._enforcement import points as enforcement_points
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.parse import graph_of
 from ansible_collections.zerotrust.platform.plugins.module_utils._report.assets import STYLE
 from ansible_collections.zerotrust.platform.plugins.module_utils._report.data import (
+    POINTS,
     fits,
-    objects,
     report_data,
     summary,
     system,
@@ -69,8 +70,12 @@ def finding(number: int = 0) -> dict[str, Any]:
     }
 
 
+def point(title: str = "Istio", **other: Any) -> dict[str, Any]:
+    return {"title": title, "documents": 3, "objects": {"Sidecar": 2}, "missing": 0, "open": 0, **other}
+
+
 def answer(*findings: dict[str, Any], **other: Any) -> dict[str, Any]:
-    points = {name: {"title": title, "documents": 3, "missing": 0, "open": 0} for name, title in TITLES.items()}
+    points = {name: point(title) for name, title in TITLES.items()}
     return {
         "points": points,
         "missing": sum(one["kind"] == "missing" for one in findings),
@@ -94,7 +99,8 @@ CERTIFICATE = {
 
 
 def data_of(*findings: dict[str, Any], **other: Any) -> dict[str, Any]:
-    systems = [system({"name": name, "reason": "no cluster"}, TITLES, {"istio": []}) for name in TITLES]
+    given = [{"name": name, "title": title, "reason": "no cluster"} for name, title in TITLES.items()]
+    systems = [system(one, {"istio": point()}) for one in given]
     return report_data(GRAPH, answer(*findings, **other), systems, [CERTIFICATE])
 
 
@@ -264,43 +270,56 @@ def test_a_certificate_that_is_not_made_yet() -> None:
     assert "not made yet" in Page(page_of(data)).text
 
 
-def test_objects_are_counted_by_kind() -> None:
-    documents = [
-        {"apiVersion": "v1", "kind": "Sidecar"},
-        {"apiVersion": "v1", "kind": "Sidecar"},
-        {"_format_version": "3.0", "services": [1, 2], "plugins": []},
-    ]
-    assert objects(documents) == {"Sidecar": 2, "plugins": 0, "services": 2}
-
-
-def test_a_system_is_completed_from_what_was_rendered() -> None:
-    rendered = {"istio": [{"kind": "Sidecar"}]}
-    assert system({"name": "istio", "reason": "no cluster"}, TITLES, rendered) == {
+def test_a_system_is_completed_from_what_was_judged() -> None:
+    assert system({"name": "istio", "reason": "no cluster"}, {"istio": point()}) == {
         "name": "istio",
         "title": "Istio",
         "state": "rendered",
         "reason": "no cluster",
-        "documents": 1,
-        "plan": {"Sidecar": 1},
+        "documents": 3,
+        "plan": {"Sidecar": 2},
     }
 
 
 def test_a_point_that_was_left_out_is_said_to_be() -> None:
-    found = system({"name": "kong", "reason": "no Admin API"}, TITLES, {"istio": []})
-    assert (found["state"], found["reason"]) == ("absent", "it is not among the points to render")
+    found = system({"name": "kong", "title": "Kong", "reason": "no Admin API"}, {"istio": point()})
+    assert found == {
+        "name": "kong",
+        "title": "Kong",
+        "state": "absent",
+        "reason": "the graph does not ask for it",
+        "documents": 0,
+        "plan": {},
+    }
+    named = {"kong": point("Kong", documents=0, objects={})}
+    assert system({"name": "kong", "reason": "no Admin API"}, named)["state"] == "absent", "judged, as it was named"
+
+
+def test_a_point_whose_documents_are_lost_was_not_left_out() -> None:
+    found = system({"name": "kong", "reason": "no Admin API"}, {"kong": point(documents=0, objects={}, missing=1)})
+    assert (found["state"], found["reason"], found["documents"]) == ("rendered", "no Admin API", 0)
+
+
+def test_a_system_that_is_no_enforcement_point_is_what_is_said_of_it() -> None:
+    found = system({"name": "dns", "reason": "by hand", "documents": 2}, {"istio": point()})
+    assert (found["title"], found["state"], found["reason"], found["documents"]) == ("dns", "rendered", "by hand", 2)
+
+
+def test_the_names_of_the_enforcement_points_are_theirs() -> None:
+    assert list(enforcement_points.POINTS) == list(POINTS)
 
 
 def test_the_certificates_are_a_system_too() -> None:
     given = {"name": "pki", "title": "Certificates", "state": "applied"}
     kinds = [{"kind": "authority"}, {"kind": "certificate"}, {"kind": "certificate"}]
-    assert system(given, TITLES, {}, kinds)["plan"] == {"authority": 1, "certificate": 2}
+    assert system(given, {}, kinds)["plan"] == {"authority": 1, "certificate": 2}
 
 
 def test_the_summary_has_a_line_for_each_system() -> None:
     assert summary(data_of(finding()), "build/report.html") == [
         "1 undeclared flow is open.",
         "Istio: rendered only: no cluster.",
-        "Kong: not rendered: it is not among the points to render.",
+        "Kong: not rendered: the graph does not ask for it.",
         "Report: build/report.html",
     ]
 
@@ -309,6 +328,12 @@ def test_an_audit_of_another_graph_is_noticed() -> None:
     fitting = [flow("web", "api"), flow("api", "x.org", kind="egress", place="services.api.egress[0]")]
     assert fits(GRAPH, answer(flows=fitting))
     assert not fits(GRAPH, answer(flows=fitting[:1]))
+    earlier = answer(flows=fitting)
+    del earlier["points"]["istio"]["objects"]
+    with pytest.raises(KeyError, match="objects"):
+        fits(GRAPH, earlier)
+    with pytest.raises(ValueError, match="perhaps"):
+        fits(GRAPH, answer(flows=fitting, points={"istio": point(objects="perhaps")}))
     with pytest.raises(ValueError, match="call"):
         fits(GRAPH, answer(flows=[flow("web", "api", points={"istio": "perhaps"})]))
 
