@@ -30,7 +30,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any, Optional
 from urllib.parse import quote, unquote, urlsplit
 
-from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.errors import PlatformError
+from ansible_collections.zerotrust.platform.plugins.module_utils._errors import PlatformError
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.executor import (
     ATTEMPTS,
     FIRST_WAIT,

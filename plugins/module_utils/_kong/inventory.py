@@ -24,13 +24,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Optional
 
+from ansible_collections.zerotrust.platform.plugins.module_utils._errors import PlatformError
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.client import AdminError, Client
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.identity import is_uuid
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.kinds import KEPT_BY_NODE, KINDS, Kind
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.naming import Row, Rows, name_rows
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.schemas import Record, named_secrets
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.state import Declared
-from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.errors import PlatformError
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.model import (
     Actual,
     Claim,
@@ -82,7 +82,7 @@ class Schemas:
                     raise
                 self._records[kind, name] = None
             else:
-                fields = [
+                fields: list[Mapping[str, Any]] = [
                     {key: spec for key, spec in item.items() if key not in _TRANSIENT}
                     for item in definition.get("fields") or ()
                 ]

@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from typing import Any, Union
 from urllib.parse import quote
 
+from ansible_collections.zerotrust.platform.plugins.module_utils._errors import PlatformError
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.client import AdminError, Client
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.database import Database
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.inventory import Inventory, Schemas
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.reading import Reader
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.state import State
-from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.errors import PlatformError
 
 #: Between two looks at a node that is not ready.
 _PAUSE = 0.2

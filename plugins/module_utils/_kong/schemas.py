@@ -107,12 +107,18 @@ class Record:
                 path = replaced[0].get("path") if replaced and isinstance(replaced[0], dict) else None
                 self.moved[name] = tuple(path) if path else None
                 self.advice[name] = str(deprecation.get("message") or "")
+        # The flat names that records have had before; not every node tells of them.
+        for name, field in self.fields.items():
+            for inner in field.record.fields if field.record is not None else ():
+                if f"{name}_{inner}" not in self.fields:
+                    self.moved.setdefault(f"{name}_{inner}", (name, inner))
         self.defaults = {name: field.default for name, field in self.fields.items()}
         self._formed = {name: field for name, field in self.fields.items() if field.formed}
 
     def fill(self, data: Mapping[str, Any]) -> dict[str, Any]:
         """What the node would store."""
-        data = self._expanded(data) if self.moved else data
+        if self.moved:
+            data = self._expanded(data)
         out = {**self.defaults, **data}
         for name, field in self._formed.items():
             if name in data:
@@ -138,8 +144,9 @@ class Record:
     def _expanded(self, data: Mapping[str, Any]) -> dict[str, Any]:
         """Deprecated names where they are now."""
         out = dict(data)
-        for name, path in self.moved.items():
-            if name not in out or name in self.fields or path is None:
+        for name in data:
+            path = self.moved.get(name)
+            if path is None or name in self.fields:
                 continue
             value, at = out.pop(name), out
             for key in path[:-1]:
@@ -156,7 +163,7 @@ class Record:
             if field is None and name not in self.moved:
                 yield f"{prefix}{name}: unknown field"
             elif field is None and self.moved[name] is None:
-                advice = self.advice[name] or "it is a deprecated name; use the present one"
+                advice = self.advice.get(name) or "it is a deprecated name; use the present one"
                 yield f"{prefix}{name}: not supported ({advice})"
             elif field is not None and field.record is not None and isinstance(value, dict):
                 yield from field.record.unknown(value, f"{prefix}{name}.")

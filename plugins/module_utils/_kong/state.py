@@ -25,6 +25,7 @@ from pathlib import Path as File
 from typing import Any, Optional
 
 from ansible_collections.zerotrust.platform.plugins.module_utils._documents.yaml_reader import value_of
+from ansible_collections.zerotrust.platform.plugins.module_utils._errors import PlatformError
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.loader import Loaded, load
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.problems import GraphError
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.identity import (
@@ -41,7 +42,6 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._kong.kinds imp
     UNSUPPORTED,
     Kind,
 )
-from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.errors import PlatformError
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.model import Path
 
 #: The owner's tag where neither the file nor the task names one.

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.zerotrust.platform.plugins.module_utils._errors import PlatformError
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.client import Client as Ours
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.client import Connection
-from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.errors import PlatformError
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.policy import Limits
 
 from tests.contract.kong import faults

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 from ansible_collections.zerotrust.platform.plugins.module_utils._enforcement import kong
+from ansible_collections.zerotrust.platform.plugins.module_utils._errors import PlatformError
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.loader import Loaded
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.state import parse_state, read_state
-from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.errors import PlatformError
 from hypothesis import given, settings
 
 from tests.unit.kong.helpers import inline, state
