@@ -24,6 +24,7 @@ REPO = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(REPO / ".venv" / "collections"), str(Path(__file__).parent)]
 
 from ansible_collections.zerotrust.platform.tests.unit.strategies import generated  # noqa: E402
+from kong import kong, show  # noqa: E402
 from playbook import playbook_overhead  # noqa: E402
 from stages import STAGES  # noqa: E402
 
@@ -42,6 +43,7 @@ def main() -> None:
         "python": platform.python_version(),
         "graphs": [],
         "playbook": None,
+        "kong": None,
     }
     _print_head()
     for size in options.sizes:
@@ -50,16 +52,22 @@ def main() -> None:
     if not options.no_playbook:
         result["playbook"] = playbook_overhead(REPO, options.repeat)
         _print_playbook(result["playbook"])
+    if not options.no_kong:
+        result["kong"] = kong()
+        show(result["kong"])
     options.json.parent.mkdir(parents=True, exist_ok=True)
     options.json.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
     print(f"\nAll figures: {options.json}")
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description="Measure the service graph's stages and the main job's overhead.")
+    parser = argparse.ArgumentParser(
+        description="Measure the service graph's stages, the main job's overhead and kong_sync."
+    )
     parser.add_argument("--sizes", type=int, nargs="+", default=SIZES, help="services in the generated graphs")
     parser.add_argument("--repeat", type=int, default=3, help="runs of each playbook, of which the median counts")
-    parser.add_argument("--no-playbook", action="store_true", help="only the graphs")
+    parser.add_argument("--no-playbook", action="store_true", help="not the playbook")
+    parser.add_argument("--no-kong", action="store_true", help="not kong_sync")
     parser.add_argument("--json", type=Path, default=REPO / "build" / "bench.json", help="where the figures go")
     return parser.parse_args()
 

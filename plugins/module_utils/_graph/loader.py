@@ -14,6 +14,7 @@ or the memory.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Optional, Union
 
@@ -79,14 +80,17 @@ class _Open:
     size: int = 1
 
 
-def load(text: Union[str, bytes], source: str = "") -> Loaded:
-    """The data of one YAML document. Raises :class:`GraphError` with the first thing that stops the reading."""
+def load(text: Union[str, bytes], source: str = "", resolve: Optional[Callable[[str], Any]] = None) -> Loaded:
+    """The data of one YAML document. Raises :class:`GraphError` with the first thing that stops the reading.
+
+    ``resolve`` says what a plain scalar means where another tool reads the same file, and reads it otherwise.
+    """
     if len(text) > MAX_BYTES:
         raise GraphError(
             [Problem((), "too_large", f"the file has {len(text)} bytes, at most {MAX_BYTES} are read")], source
         )
     try:
-        return _Builder(source).build(text)
+        return _Builder(source, resolve or _resolve).build(text)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = (mark.line + 1, mark.column + 1) if mark else None
@@ -107,7 +111,8 @@ def _is_tab(text: Union[str, bytes], place: Place) -> bool:
 
 
 class _Builder:
-    def __init__(self, source: str) -> None:
+    def __init__(self, source: str, resolve: Callable[[str], Any]) -> None:
+        self.resolve = resolve
         self.loaded = Loaded(None, source)
         self.problems = self.loaded.problems
         self.anchors: dict[str, tuple[Any, int]] = {}
@@ -150,7 +155,7 @@ class _Builder:
         if event.tag is not None and event.tag not in ("!", "tag:yaml.org,2002:str"):
             self._fail("bad_tag", f"the tag {event.tag} is not understood here (no tags are)", place)
         plain = event.implicit[0] and event.style in (None, "")
-        value = _resolve(event.value) if plain and event.tag is None else event.value
+        value = self.resolve(event.value) if plain and event.tag is None else event.value
         if event.anchor:
             self.anchors[event.anchor] = (value, 1)
         if self.stack and isinstance(self.stack[-1].value, dict) and self.stack[-1].key is None:

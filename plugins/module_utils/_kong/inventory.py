@@ -1,0 +1,311 @@
+# Copyright: (c) 2026, zerotrust.platform contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a node has beside what is declared, in one form.
+
+    rows, declared ─▶ names ─▶ schemas, where they are needed ─▶ desired(), actual(), normalise()
+
+A schema is asked for where something has to be made, or where the node shows a value that is not declared and may be a
+default. So a run that finds nothing to do asks for few.
+
+Values that are never equal as they stand have a rule each: a basic-auth password is compared through the hash that the
+node keeps, an OAuth2 secret too, a key's time to live by whether it has one.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Optional
+
+from ansible_collections.zerotrust.platform.plugins.module_utils._errors import PlatformError
+from ansible_collections.zerotrust.platform.plugins.module_utils._kong.client import AdminError, Client
+from ansible_collections.zerotrust.platform.plugins.module_utils._kong.identity import is_uuid
+from ansible_collections.zerotrust.platform.plugins.module_utils._kong.kinds import KEPT_BY_NODE, KINDS, Kind
+from ansible_collections.zerotrust.platform.plugins.module_utils._kong.naming import Row, Rows, name_rows
+from ansible_collections.zerotrust.platform.plugins.module_utils._kong.schemas import Record, named_secrets
+from ansible_collections.zerotrust.platform.plugins.module_utils._kong.state import Declared
+from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.model import (
+    Actual,
+    Claim,
+    Desired,
+    Item,
+    Path,
+    Ref,
+)
+
+#: What stands for the time to live of a key that has one: what is left of it is never the same.
+RUNNING = "running"
+
+_TRANSIENT = KEPT_BY_NODE | {"snis"}
+_SHA1 = re.compile(r"[0-9a-f]{40}")
+_PBKDF2 = re.compile(r"\$pbkdf2-sha512\$i=([0-9]{1,7}),l=([0-9]{1,4})\$([A-Za-z0-9+/]+)\$([A-Za-z0-9+/]+)")
+#: What schemas do not tell: a plugin's own tells little of the plugin, and a time to live is no field.
+_MORE_FIELDS: Mapping[str, Sequence[Mapping[str, Any]]] = {
+    "plugin": ({"enabled": {"type": "boolean", "default": True}}, {"tags": {"type": "set"}}),
+    "key-auth": ({"ttl": {"type": "integer"}},),
+}
+
+
+@dataclass(frozen=True)
+class Handle:
+    """What is needed to write to an entity. Two are equal if they are of the same entity."""
+
+    id: str
+    row: Row = field(repr=False, compare=False)
+
+    def __str__(self) -> str:
+        return self.id
+
+
+class Schemas:
+    """The node's schemas, each asked for once. None is kept where the node has none of this name."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._records: dict[tuple[str, str], Optional[Record]] = {}
+        self._secrets: dict[str, tuple[Path, ...]] = {}
+
+    def load(self, kind: str, name: str = "") -> Optional[Record]:
+        if (kind, name) not in self._records:
+            path = f"/schemas/{KINDS[kind].plural}" + (f"/{name}" if name else "")
+            try:
+                definition = self._client.get(path)
+            except AdminError as error:
+                if error.status != 404:
+                    raise
+                self._records[kind, name] = None
+            else:
+                fields: list[Mapping[str, Any]] = [
+                    {key: spec for key, spec in item.items() if key not in _TRANSIENT}
+                    for item in definition.get("fields") or ()
+                ]
+                fields.extend(_MORE_FIELDS.get(kind, ()))
+                self._records[kind, name] = Record({**definition, "fields": fields})
+        return self._records[kind, name]
+
+    def of(self, kind: str, data: Mapping[str, Any]) -> Optional[Record]:
+        """The schema of an entity, if it has been asked for."""
+        return self._records.get((kind, subtype(kind, data)))
+
+    def config_secrets(self, kind: str, data: Mapping[str, Any]) -> tuple[Path, ...]:
+        name = subtype(kind, data)
+        found = self._secrets.get(name)
+        if found is None:
+            record = self._records.get((kind, name))
+            config = record.fields.get("config") if record else None
+            found = tuple(config.record.secrets(("config",))) if config and config.record else ()
+            self._secrets[name] = found
+        return found
+
+
+def subtype(kind: str, data: Mapping[str, Any]) -> str:
+    return str(data.get("name")) if kind in ("plugin", "vault") else ""
+
+
+class Inventory:
+    """Both sides. Rows may be read again (`reread`), for a rollback."""
+
+    def __init__(self, declared: Sequence[Declared], tags: Sequence[str], rows: Rows, schemas: Schemas) -> None:
+        self.tags, self.schemas, self.rows = tuple(tags), schemas, rows
+        self.names = name_rows(rows, declared, tags)
+        self.declared = [self._resolved(item) for item in declared]
+        self._mark = set(tags)
+        self.warnings: list[str] = []
+        self._load_schemas()
+
+    def _is_ours(self, row: Row) -> bool:
+        return self._mark <= set(row.get("tags") or ())
+
+    def reread(self, rows: Rows) -> None:
+        ids = self.names.ids
+        self.rows = rows
+        self.names = name_rows(rows, self.declared, self.tags)
+        # What is gone is made again under its own id.
+        self.names.ids = {**ids, **self.names.ids}
+
+    # -- what is declared -----------------------------------------------------------------------------------------
+
+    def _resolved(self, item: Declared) -> Declared:
+        """References by id to what is not declared, as names."""
+        changes: dict[str, Any] = {}
+        for link, referred in KINDS[item.kind].refs.items():
+            value = item.data.get(link)
+            if isinstance(value, str) and is_uuid(value):
+                changes[link] = self.names.name(referred, value.lower())
+        trusted = item.data.get("ca_certificates") if item.kind == "service" else None
+        if trusted:
+            changes["ca_certificates"] = [self.names.name("ca_certificate", str(one)) for one in trusted]
+        return replace(item, data={**item.data, **changes}) if changes else item
+
+    def _load_schemas(self) -> None:
+        by_kind: dict[str, list[Declared]] = {}
+        for item in self.declared:
+            by_kind.setdefault(item.kind, []).append(item)
+        problems: list[str] = []
+        for kind, items in by_kind.items():
+            if kind in ("plugin", "vault"):
+                for name in sorted({subtype(kind, item.data) for item in items}):
+                    if self.schemas.load(kind, name) is None:
+                        origin = next(item.origin for item in items if subtype(kind, item.data) == name)
+                        problems.append(f"{origin}: {kind} {name!r} is not installed or not enabled on this node")
+            elif any(self._in_doubt(item) for item in items):
+                self.schemas.load(kind)
+            problems.extend(self._unknown(kind, items))
+        # What may go is shown too, and its schema knows best what of it is secret.
+        for name in {str(row["name"]) for row in self.rows.get("plugin", {}).values() if self._is_ours(row)}:
+            self.schemas.load("plugin", name)
+        if problems:
+            more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+            raise PlatformError(f"{problems[0]}{more}", "schema_violation", problems[:100] if more else ())
+
+    def _in_doubt(self, item: Declared) -> bool:
+        """Whether a schema may say more than the row beside the declaration."""
+        key = self.names.ids.get((item.kind, item.name))
+        if key is None:
+            return True
+        row = self.rows[item.kind][key]
+        data = item.data
+        return any(name not in row for name in data) or any(
+            value is not None and name not in data and name not in _TRANSIENT for name, value in row.items()
+        )
+
+    def _unknown(self, kind: str, items: Sequence[Declared]) -> Iterator[str]:
+        for item in items:
+            record = self.schemas.of(kind, item.data)
+            if record is None:
+                continue
+            data = item.data
+            if kind in ("plugin", "vault"):
+                data = {"config": data.get("config")}
+            for sentence in record.unknown(data):
+                yield f"{item.origin}: {kind} {item.name!r}: {sentence}"
+
+    def desired(self) -> list[Desired]:
+        return [
+            Desired(
+                item.kind,
+                item.name,
+                item.data,
+                self._needs(KINDS[item.kind], item.data),
+                _claims(KINDS[item.kind], item.data),
+                (*self._secrets(item.kind, item.data), *item.secrets),
+                item.origin,
+            )
+            for item in self.declared
+        ]
+
+    # -- what is there --------------------------------------------------------------------------------------------
+
+    def data_of(self, kind: Kind, row: Row) -> dict[str, Any]:
+        """A row in the form in which it is compared and shown."""
+        data = self.names.data(kind, row)
+        record = self.schemas.of(kind.name, data)
+        if record is not None:
+            data = record.tidy(data)
+        if kind.name == "key-auth" and data.get("ttl") is not None:
+            data["ttl"] = RUNNING
+        return data
+
+    def actual(self) -> list[Actual]:
+        return [self._actual(KINDS[kind], key, row) for kind, rows in self.rows.items() for key, row in rows.items()]
+
+    def _actual(self, kind: Kind, key: str, row: Row) -> Actual:
+        data = self.data_of(kind, row)
+        tags = data.get("tags") or ()
+        return Actual(
+            kind.name,
+            self.names.names[kind.name, key],
+            data,
+            self._needs(kind, data),
+            _claims(kind, data),
+            self._secrets(kind.name, data),
+            Handle(key, row),
+            self._mark <= set(tags),
+            ", ".join(tags),
+        )
+
+    def _needs(self, kind: Kind, data: Mapping[str, Any]) -> tuple[Ref, ...]:
+        needs = [(referred, data[link]) for link, referred in kind.refs.items() if data.get(link)]
+        if kind.name == "service" and data.get("ca_certificates"):
+            needs += [("ca_certificate", name) for name in data["ca_certificates"]]
+        return tuple(needs)
+
+    def _secrets(self, kind: str, data: Mapping[str, Any]) -> tuple[Path, ...]:
+        if kind not in ("plugin", "vault"):
+            return KINDS[kind].secrets
+        return (*self.schemas.config_secrets(kind, data), *named_secrets(data.get("config"), ("config",)))
+
+    # -- both -----------------------------------------------------------------------------------------------------
+
+    def normalise(self, desired: Item, actual: Actual) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+        data, before = desired.data, actual.data
+        record = self.schemas.of(desired.kind, data)
+        after = {**dict.fromkeys(before), **(record.fill(data) if record is not None else data)}
+        for name in KINDS[desired.kind].auto:
+            if name not in data:
+                after[name] = before.get(name)
+        if desired.kind == "basic-auth":
+            after["password"] = self._password(data, before)
+        elif desired.kind == "oauth2":
+            stored = str(before.get("client_secret"))
+            if data.get("client_secret") and is_hash_of(stored, str(data["client_secret"])):
+                after["client_secret"] = stored
+        elif desired.kind == "key-auth" and after.get("ttl") is not None and before.get("ttl") is not None:
+            after["ttl"] = RUNNING
+        if len(after) != len(before):
+            before = {**dict.fromkeys(after), **before}
+        return after, before
+
+    def _password(self, data: Mapping[str, Any], before: Mapping[str, Any]) -> str:
+        """The stored hash if the declared password is that one, or is the hash itself (a dump); else the password."""
+        declared, stored = str(data.get("password")), str(before.get("password"))
+        consumer = self.names.ids.get(("consumer", str(data.get("consumer"))), "")
+        if hmac.compare_digest(stored, password_hash(declared, consumer)) or hmac.compare_digest(
+            stored.encode(), declared.encode()
+        ):
+            return stored
+        if _SHA1.fullmatch(declared):
+            self.warnings.append(
+                f"the password of basic-auth {data.get('username')!r} looks like a hash; Kong hashes it again"
+            )
+        return declared
+
+    def stored(self, kind: Kind, after: Mapping[str, Any]) -> dict[str, Any]:
+        """What a read shows after this was written."""
+        data = dict(after)
+        if kind.name == "basic-auth" and not _SHA1.fullmatch(str(data["password"])):
+            data["password"] = password_hash(
+                str(data["password"]), self.names.ids.get(("consumer", str(data["consumer"])), "")
+            )
+        if kind.name == "key-auth" and data.get("ttl") is not None:
+            data["ttl"] = RUNNING
+        return data
+
+
+def password_hash(password: str, consumer: str) -> str:
+    """As Kong keeps it (`kong/plugins/basic-auth/crypto.lua`); the choice is Kong's."""
+    return hashlib.sha1((password + consumer).encode()).hexdigest()  # noqa: S324
+
+
+def is_hash_of(stored: str, secret: str) -> bool:
+    """Whether Kong's PBKDF2 (`hash_secret`) of this secret is what is stored."""
+    found = _PBKDF2.fullmatch(stored)
+    if not found:
+        return False
+    try:
+        salt, expected = (base64.b64decode(part + "=" * (-len(part) % 4)) for part in found.groups()[2:])
+    except binascii.Error:
+        return False
+    made = hashlib.pbkdf2_hmac("sha512", secret.encode(), salt, int(found.group(1)), int(found.group(2)))
+    return hmac.compare_digest(made, expected)
+
+
+def _claims(kind: Kind, data: Mapping[str, Any]) -> tuple[Claim, ...]:
+    return tuple((f"{kind.name} {name}", str(data[name])) for name in kind.unique if data.get(name) is not None)

@@ -1,0 +1,86 @@
+# Copyright: (c) 2026, zerotrust.platform contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A node, as it describes itself, and the provider that fits it.
+
+client ─▶ node_of: version, edition, database or not ─▶ provider_of: Database or Declarative
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any, Union
+from urllib.parse import quote
+
+from ansible_collections.zerotrust.platform.plugins.module_utils._errors import PlatformError
+from ansible_collections.zerotrust.platform.plugins.module_utils._kong.client import AdminError, Client
+from ansible_collections.zerotrust.platform.plugins.module_utils._kong.database import Database
+from ansible_collections.zerotrust.platform.plugins.module_utils._kong.inventory import Inventory, Schemas
+from ansible_collections.zerotrust.platform.plugins.module_utils._kong.reading import Reader
+from ansible_collections.zerotrust.platform.plugins.module_utils._kong.state import State
+
+#: Between two looks at a node that is not ready.
+_PAUSE = 0.2
+
+
+@dataclass(frozen=True)
+class Node:
+    """version: such as 3.9.1. enterprise: whether it is that edition. dbless: whether it has no database."""
+
+    version: str
+    enterprise: bool
+    dbless: bool
+
+
+def node_of(client: Client, workspace: str = "") -> Node:
+    """Ask the node what it is. Raises PlatformError if it is no Kong that is understood, or lacks the workspace."""
+    found = client.get("/", globally=True)
+    configuration = found.get("configuration") if isinstance(found, dict) else None
+    if not isinstance(configuration, dict) or not found.get("version"):
+        raise AdminError(f"{client.where}: this is no Kong Admin API: GET / tells no version", "bad_response")
+    version = str(found["version"])
+    if not version.split(".", 1)[0].isdigit() or int(version.split(".", 1)[0]) < 3:
+        raise PlatformError(f"{client.where}: this is Kong {version}; at least 3.0 is needed", "too_old")
+    enterprise = found.get("edition") == "enterprise" or "enterprise" in version
+    node = Node(version, enterprise, configuration.get("database") == "off")
+    if workspace and workspace != "default":
+        if not enterprise:
+            raise PlatformError(
+                f"workspace: {workspace!r}: this node is Kong {version} without the Enterprise edition, which has no "
+                "workspaces; leave the option out",
+                "no_workspaces",
+            )
+        try:
+            client.get(f"/workspaces/{quote(workspace, safe='')}", globally=True)
+        except AdminError as error:
+            if error.status != 404:
+                raise
+            raise PlatformError(
+                f"workspace: there is no {workspace!r} on {client.where}; make it first", "no_workspace"
+            ) from error
+    return node
+
+
+def provider_of(client: Client, node: Node, state: State, prunes: bool) -> Union[Database]:
+    """Read what is there. `prunes`: whether what is no longer declared is going to be deleted."""
+    reader = Reader(client, state.entities, state.tags, prunes)
+    inventory = Inventory(state.entities, state.tags, reader.first(), Schemas(client))
+    return Database(client, reader, inventory)
+
+
+def wait_ready(client: Client, timeout: float) -> dict[str, Any]:
+    """The node's status, as soon as it says that it is well."""
+    deadline = time.monotonic() + timeout
+    while True:
+        try:
+            status = client.get("/status", globally=True)
+            if isinstance(status, dict) and status.get("database", {"reachable": True}).get("reachable"):
+                return status
+            told = "it does not reach its database"
+        except AdminError as error:
+            told = error.message
+        if time.monotonic() > deadline:
+            raise AdminError(f"{client.where}: not ready within {timeout:g} s: {told}", "timeout")
+        client.timing.sleep(_PAUSE)

@@ -1,0 +1,119 @@
+# Copyright: (c) 2026, zerotrust.platform contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Which lists of a node are read, and reading them: few, whole, several at a time.
+
+    declared kinds and those they refer to ─▶ whole lists, foreign entities too, so that a name somebody else has is
+                                              found while planning
+    /tags/{tag}                            ─▶ the other kinds that hold something of ours
+    where something of ours may go         ─▶ all that could refer to it: Kong would delete it too, whosever it is
+
+Targets have no list of their own; each upstream in question is asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import quote
+
+from ansible_collections.zerotrust.platform.plugins.module_utils._kong.client import Client
+from ansible_collections.zerotrust.platform.plugins.module_utils._kong.kinds import KINDS, PLURALS, REFERRERS
+from ansible_collections.zerotrust.platform.plugins.module_utils._kong.naming import Row, Rows, name_rows
+from ansible_collections.zerotrust.platform.plugins.module_utils._kong.state import Declared
+
+#: Lists that are read at a time. More does not help: reading them is the work of one processor, ours.
+_AT_A_TIME = 4
+
+
+class Reader:
+    """Reads, and remembers what it has read so that `again` reads the same."""
+
+    def __init__(self, client: Client, declared: Sequence[Declared], tags: Sequence[str], prunes: bool) -> None:
+        self.client, self.declared, self.tags, self.prunes = client, declared, tags, prunes
+        self.rows: dict[str, dict[str, Row]] = {}
+
+    def first(self) -> Rows:
+        """All that the declaration can meet."""
+        self._lists(_declared_kinds(self.declared))
+        tagged = {PLURALS[plural].name for plural in self._tagged() if plural in PLURALS}
+        self._lists(tagged)
+        if self.prunes:
+            going = self._going()
+            self._lists(referrer for kind in going for referrer in REFERRERS[kind])
+        if "target" in tagged or "target" in self.rows or any(item.kind == "target" for item in self.declared):
+            self._targets()
+        return self.rows
+
+    def all(self) -> Rows:
+        """Everything, whatever is declared."""
+        self._lists(KINDS)
+        self._targets()
+        return self.rows
+
+    def again(self) -> Rows:
+        kinds = set(self.rows)
+        self.rows = {}
+        self._lists(kinds)
+        if "target" in kinds:
+            self._targets()
+        return self.rows
+
+    def _tagged(self) -> set[str]:
+        path = f"/tags/{quote(self.tags[0], safe='')}"
+        return {str(entry.get("entity_name")) for entry in self.client.pages(path)}
+
+    def _lists(self, kinds: Iterable[str]) -> None:
+        wanted = [kind for kind in dict.fromkeys(kinds) if kind not in self.rows]
+        if "target" in wanted:
+            wanted.remove("target")
+            self.rows["target"] = {}
+            wanted += [kind for kind in ("upstream",) if kind not in self.rows and kind not in wanted]
+        for kind, rows in zip(wanted, self._several([f"/{KINDS[kind].path}" for kind in wanted])):
+            self.rows[kind] = rows
+
+    def _targets(self) -> None:
+        asked = {str(item.data.get("upstream")) for item in self.declared if item.kind == "target"}
+        keys = [
+            key
+            for key, row in self.rows.get("upstream", {}).items()
+            if key in asked or row.get("name") in asked or set(self.tags) <= set(row.get("tags") or ())
+        ]
+        found = self.rows["target"] = {}
+        for rows in self._several([f"/upstreams/{key}/targets" for key in keys]):
+            found.update(rows)
+
+    def _several(self, paths: Sequence[str]) -> Iterable[dict[str, Row]]:
+        if len(paths) < 2:
+            return [self._one(path) for path in paths]
+        with ThreadPoolExecutor(_AT_A_TIME, "read") as pool:
+            return list(pool.map(self._one, paths))
+
+    def _one(self, path: str) -> dict[str, Row]:
+        # By id: a page that shifts while others write gives some entity twice.
+        return {row["id"]: row for row in self.client.pages(path)}
+
+    def _going(self) -> set[str]:
+        """Kinds of which something of ours is not declared."""
+        names = name_rows(self.rows, self.declared, self.tags)
+        wanted = {(item.kind, item.name) for item in self.declared}
+        tags = set(self.tags)
+        return {
+            kind
+            for kind, rows in self.rows.items()
+            if any(
+                (kind, names.names[kind, key]) not in wanted and tags <= set(row.get("tags") or ())
+                for key, row in rows.items()
+            )
+        }
+
+
+def _declared_kinds(declared: Iterable[Declared]) -> set[str]:
+    found: set[str] = set()
+    for item in declared:
+        found.add(item.kind)
+        found.update(referred for link, referred in KINDS[item.kind].refs.items() if item.data.get(link))
+        if item.kind == "service" and item.data.get("ca_certificates"):
+            found.add("ca_certificate")
+    return found

@@ -1,0 +1,37 @@
+# Copyright: (c) 2026, zerotrust.platform contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Nodes for kong_sync: fresh stand-ins, and a proxy that fails in front of one."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+import pytest
+
+from tests.contract.kong.client import Client
+from tests.contract.kong.faults import FaultProxy, fault_proxy
+from tests.contract.kong.standin import standin
+
+
+@pytest.fixture
+def url() -> Iterator[str]:
+    """A node with a database."""
+    with standin(mode="postgres") as node:
+        yield node.url
+
+
+@pytest.fixture
+def admin(url: str) -> Iterator[Client]:
+    """Somebody else at the same node."""
+    with contextlib.closing(Client(url)) as client:
+        yield client
+
+
+@pytest.fixture
+def proxy(url: str) -> Iterator[FaultProxy]:
+    """A faulty way to the same node."""
+    with fault_proxy(url) as found:
+        yield found

@@ -1,0 +1,456 @@
+# Copyright: (c) 2026, zerotrust.platform contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Everything that can go wrong between kong_sync and a node; case numbers K01 to K18."""
+
+from __future__ import annotations
+
+import base64
+import json
+import socket
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.zerotrust.platform.plugins.module_utils._errors import PlatformError
+from ansible_collections.zerotrust.platform.plugins.module_utils._kong.client import Client as Ours
+from ansible_collections.zerotrust.platform.plugins.module_utils._kong.client import Connection
+from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.policy import Limits
+
+from tests.contract.kong import faults
+from tests.contract.kong.client import Client, certificate
+from tests.contract.kong.faults import FaultProxy
+from tests.contract.kong.standin import standin
+from tests.unit.kong.helpers import Waits, converges, inline, planned, refused, state, synced, with_settings
+
+TOKEN = "EXAMPLE-ADMIN-TOKEN"
+FIVE = f"services: [{', '.join(f'{{name: s{number}, host: h}}' for number in range(1, 6))}]"
+ONE_AT_A_TIME = with_settings(concurrency=1)
+
+
+def names(admin: Client) -> list[str]:
+    return sorted(service["name"] for service in admin.all("/services"))
+
+
+@pytest.mark.parametrize(("token", "reason"), [("wrong", "unauthorised"), ("", "unauthorised")])
+def test_k01_a_token_that_is_not_let_in_ends_the_run_before_anything_is_written(token: str, reason: str) -> None:
+    with standin(mode="postgres", token=TOKEN) as node:
+        error = refused(node.url, state(FIVE), token=token)
+        assert error.reason == reason
+        assert "connection.token" in error.message
+        assert not token or token not in error.message
+        assert converges(node.url, state(FIVE), token=TOKEN)["create"] == 5
+
+
+def test_k01_a_token_that_may_only_read() -> None:
+    with standin(mode="postgres", token=TOKEN, read_only_token="READER") as node:
+        error = refused(node.url, state(FIVE), ONE_AT_A_TIME, token="READER")
+        assert error.reason == "forbidden"
+        assert "the token's role must allow PUT /services/" in error.message
+        assert error.result["outcome"]["counts"]["applied"] == 0
+
+
+def test_basic_authentication() -> None:
+    with standin(mode="postgres", basic_user="u", basic_password="EXAMPLE-PW") as node:
+        assert refused(node.url, state(FIVE), username="u", password="EXAMPLE-OTHER").reason == "unauthorised"
+        assert converges(node.url, state(FIVE), username="u", password="EXAMPLE-PW")["create"] == 5
+
+
+def test_k02_a_name_that_somebody_else_has_is_found_while_planning(url: str, admin: Client) -> None:
+    """decK shows "create" and fails after other changes."""
+    admin.ok("PUT", "/services/s3", {"host": "theirs", "tags": ["team-b"]})
+    error = refused(url, state(FIVE))
+    assert error.reason == "foreign_owner"
+    assert "service 's3' is there and belongs to 'team-b'" in error.message
+    assert names(admin) == ["s3"]
+
+
+def test_k02_a_unique_value_that_somebody_else_has(url: str, admin: Client) -> None:
+    admin.ok("PUT", "/consumers/theirs", {})
+    admin.ok("POST", "/consumers/theirs/key-auth", {"key": "EXAMPLE-KEY-1"})
+    error = refused(url, state("consumers: [{username: c, keyauth_credentials: [{key: EXAMPLE-KEY-1}]}]"))
+    assert error.reason == "foreign_owner"
+    assert "EXAMPLE-KEY-1" not in repr((error.message, error.details))
+
+
+def test_k02_a_name_that_somebody_takes_after_the_plan(url: str, admin: Client) -> None:
+    with planned(url, state(FIVE), ONE_AT_A_TIME) as sync:
+        admin.ok("PUT", "/services/s3", {"host": "theirs"})
+        with pytest.raises(PlatformError) as error:
+            sync.apply()
+    assert error.value.reason == "conflict"
+    assert "UNIQUE violation detected on '{name=\"s3\"}'" in error.value.message
+    assert error.value.result["outcome"]["counts"]["applied"] == 2
+
+
+def test_k03_an_error_of_the_node_is_tried_again_and_then_told(proxy: FaultProxy, admin: Client) -> None:
+    proxy.inject(faults.server_error(), method="PUT", nth=3, times=2)
+    waits = Waits()
+    assert synced(proxy.url, state(FIVE), ONE_AT_A_TIME, waits=waits)["create"] == 5
+    assert len(waits) == 2
+    proxy.clear()
+    proxy.inject(faults.server_error(), method="PUT", nth=2, times=None)
+    error = refused(proxy.url, state(FIVE.replace("host: h", "host: new")), ONE_AT_A_TIME)
+    assert error.reason == "server_error"
+    assert "Of 5 writes 1 were done, 1 failed, 3 were not begun." in error.message
+    assert error.result["outcome"]["failed"][0]["attempts"] == 5
+    proxy.clear()
+    assert converges(proxy.url, state(FIVE.replace("host: h", "host: new")))["update"] == 4
+
+
+def test_k04_retry_after_is_waited_for(proxy: FaultProxy) -> None:
+    proxy.inject(faults.too_many_requests("7"), method="PUT", nth=2)
+    proxy.inject(faults.too_many_requests("Fri, 15 Jan 2027 08:00:09 GMT"), method="GET", path="/services")
+    waits = Waits()
+    assert synced(proxy.url, state(FIVE), ONE_AT_A_TIME, waits=waits)["create"] == 5
+    assert waits == [9.0, 7.0]
+
+
+def test_k04_no_one_waits_for_an_hour(proxy: FaultProxy) -> None:
+    proxy.inject(faults.too_many_requests("3600"), method="PUT", nth=2)
+    assert refused(proxy.url, state(FIVE), ONE_AT_A_TIME).reason == "rate_limited"
+
+
+@pytest.mark.parametrize(
+    "fault", [faults.cut_after(), faults.cut_before(), faults.cut_in_body(), faults.server_error(502)]
+)
+@pytest.mark.parametrize(
+    "what",
+    [
+        FIVE,
+        "upstreams: [{name: u, targets: [{target: a}, {target: b}]}]",
+        "consumers: [{username: c, keyauth_credentials: [{key: AAAA}, {key: BBBB}], acls: [{group: g}]}]",
+    ],
+    ids=["services", "targets", "keys"],
+)
+def test_k05_a_lost_answer_makes_no_second_object(proxy: FaultProxy, admin: Client, fault: Any, what: str) -> None:
+    proxy.inject(fault, method="PUT", nth=2)
+    proxy.inject(fault, method="POST", nth=1)
+    assert synced(proxy.url, state(what), ONE_AT_A_TIME)["create"] == len(state(what).entities)
+    proxy.clear()
+    assert synced(proxy.url, state(what))["unchanged"] == len(state(what).entities)
+
+
+@pytest.mark.parametrize(
+    ("method", "what"),
+    [("PUT", FIVE.replace("s2, host: h", "s2, host: new")), ("DELETE", FIVE.replace(", {name: s5, host: h}", ""))],
+)
+def test_k05_a_lost_answer_of_an_update_or_a_delete(proxy: FaultProxy, method: str, what: str) -> None:
+    synced(proxy.url, state(FIVE))
+    proxy.inject(faults.answer_after(502), method=method, nth=1)
+    counts = synced(proxy.url, state(what), ONE_AT_A_TIME)
+    assert counts["update"] + counts["delete"] == 1
+    assert synced(proxy.url, state(what))["unchanged"] == len(state(what).entities)
+
+
+def test_k05_a_crash_at_any_write_and_a_new_run_converge(proxy: FaultProxy, admin: Client) -> None:
+    what = state(FIVE + "\nconsumers: [{username: c, keyauth_credentials: [{key: AAAA}]}]")
+    for at in range(1, 8):
+        for service in admin.all("/services"):
+            admin.ok("DELETE", f"/services/{service['id']}")
+        for consumer in admin.all("/consumers"):
+            admin.ok("DELETE", f"/consumers/{consumer['id']}")
+        proxy.clear()
+        proxy.inject(faults.cut_after(), method="PUT", nth=at, times=None)
+        refused(proxy.url, what, ONE_AT_A_TIME)
+        proxy.clear()
+        assert converges(proxy.url, what)["unchanged"] == at
+
+
+def test_k06_a_connection_that_is_cut_while_idle_is_made_anew(proxy: FaultProxy) -> None:
+    proxy.inject(faults.cut_before(), method="GET", path="/consumers", nth=1)
+    waits = Waits()
+    assert synced(proxy.url, state(FIVE + "\nconsumers: [{username: c}]"), waits=waits)["create"] == 6
+
+
+def test_k06_a_node_that_does_not_answer(proxy: FaultProxy) -> None:
+    proxy.inject(faults.hold(), method="PUT", nth=1, times=None)
+    error = refused(proxy.url, state(FIVE), ONE_AT_A_TIME, timeout=0.05)
+    proxy.release()
+    assert error.reason == "timeout"
+    assert "no answer to PUT /services/" in error.message
+
+
+def test_k06_nobody_listens() -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{free.getsockname()[1]}"
+        error = refused(url, state(FIVE))
+    assert error.reason == "unreachable"
+    assert error.message.startswith(f"{url}: no connection (Connection refused); check connection.url")
+
+
+def test_k06_a_name_that_nobody_knows() -> None:
+    error = refused("http://kong.invalid:8001", state(FIVE))
+    assert error.reason == "dns"
+    assert "the host name 'kong.invalid' cannot be resolved" in error.message
+
+
+@pytest.mark.parametrize(
+    "url", ["kong:8001", "ftp://kong", "http://", "http://user:EXAMPLE-PW@kong", "http://kong:99999"]
+)
+def test_an_address_that_is_none(url: str) -> None:
+    error = refused(url, state(FIVE))
+    assert error.reason == "bad_option"
+    assert "EXAMPLE-PW" not in error.message
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """PEM files of a server and of a client, each its own authority."""
+    folder = tmp_path_factory.mktemp("tls")
+    found = {}
+    for name in ("127.0.0.1", "client.test"):
+        cert, key = certificate(name)
+        short = "server" if name == "127.0.0.1" else "client"
+        for part, text in (("cert", cert), ("key", key)):
+            path = Path(folder, f"{short}-{part}.pem")
+            path.write_text(text)
+            found[f"{short}_{part}"] = str(path)
+    return found
+
+
+def test_k06_tls(files: dict[str, str]) -> None:
+    with standin(mode="postgres", certificate=files["server_cert"], key=files["server_key"]) as node:
+        error = refused(node.url, state(FIVE))
+        assert (error.reason, "connection.ca_path" in error.message) == ("tls", True)
+        assert converges(node.url, state(FIVE), ca_path=files["server_cert"])["create"] == 5
+        assert synced(node.url, state(FIVE), validate_certs=False)["unchanged"] == 5
+        plain = refused(node.url.replace("https", "http"), state(FIVE))
+        assert plain.reason in ("connection_lost", "bad_response")
+
+
+def test_k06_tls_to_a_plain_port() -> None:
+    """nginx says what is wrong, in plain HTTP."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer() -> None:
+            accepted, _address = server.accept()
+            with accepted:
+                accepted.recv(1000)
+                accepted.sendall(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        error = refused(f"https://127.0.0.1:{server.getsockname()[1]}", state(FIVE))
+        thread.join()
+    assert error.reason == "tls"
+    assert "it seems to speak plain HTTP, try http://" in error.message
+
+
+def test_mutual_tls(files: dict[str, str]) -> None:
+    with standin(
+        mode="postgres",
+        certificate=files["server_cert"],
+        key=files["server_key"],
+        client_ca=files["client_cert"],
+    ) as node:
+        ca = {"ca_path": files["server_cert"]}
+        assert refused(node.url, state(FIVE), **ca).reason in ("tls", "connection_lost")
+        own = {"client_cert": files["client_cert"], "client_key": files["client_key"]}
+        assert converges(node.url, state(FIVE), **ca, **own)["create"] == 5
+        error = refused(node.url, state(FIVE), **ca, client_cert=files["client_cert"], client_key=files["server_key"])
+        assert error.reason == "bad_option"
+
+
+def test_k06_proxy_of_the_environment(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An absolute target goes to the proxy; exceptions and use_proxy go straight."""
+    with faults.fault_proxy(url) as proxy:
+        monkeypatch.setenv("http_proxy", proxy.url.replace("http://", "http://me:EXAMPLE-PW@"))
+        monkeypatch.setenv("no_proxy", "")
+
+        def ask(**options: Any) -> None:
+            client = Ours(Connection(url, **options))
+            try:
+                client.get("/status")
+            except PlatformError:
+                # The stand-in does not take absolute targets; that the proxy was asked is what counts.
+                pass
+            finally:
+                client.close()
+
+        ask()
+        assert proxy.calls[0].path == f"{url}/status"
+        seen = len(proxy.calls)
+        ask(use_proxy=False)
+        monkeypatch.setenv("no_proxy", "example.com,127.0.0.1")
+        ask()
+        assert len(proxy.calls) == seen
+        monkeypatch.setenv("no_proxy", "")
+        monkeypatch.setenv("http_proxy", "socks5://me:EXAMPLE-PW@127.0.0.1:1")
+        with pytest.raises(PlatformError, match=r"'\*\*\*@127.0.0.1:1' is no http:// proxy"):
+            Ours(Connection(url))
+
+
+@pytest.mark.parametrize("fault", [faults.html(), faults.truncated_json()])
+@pytest.mark.parametrize("path", ["^/$", "^/services", "^/schemas/services"])
+def test_k07_what_is_no_json_is_a_bad_response(proxy: FaultProxy, admin: Client, fault: Any, path: str) -> None:
+    proxy.inject(fault, method="GET", path=path)
+    error = refused(proxy.url, state(FIVE))
+    assert error.reason == "bad_response"
+    assert names(admin) == []
+
+
+def test_k07_a_write_that_is_answered_with_a_page(proxy: FaultProxy) -> None:
+    proxy.inject(faults.html(), method="PUT", nth=2)
+    error = refused(proxy.url, state(FIVE), ONE_AT_A_TIME)
+    assert error.reason == "bad_response"
+    assert "text/html" in error.message
+
+
+def test_something_else_than_kong(url: str) -> None:
+    assert refused(f"{url}/services", state(FIVE)).reason == "bad_response"
+
+
+def test_k08_an_unknown_plugin_is_found_while_planning(url: str, admin: Client) -> None:
+    error = refused(url, state(FIVE + "\nplugins: [{name: nosuch}]"))
+    assert error.message == "kong.yml:3: plugin 'nosuch' is not installed or not enabled on this node"
+    assert names(admin) == []
+
+
+def test_k08_a_field_that_the_node_refuses(url: str) -> None:
+    error = refused(url, state("plugins: [{name: rate-limiting, config: {minute: many}}]"))
+    assert error.reason == "schema_violation"
+    assert "create kong.yml:2: plugin 'rate-limiting'" in error.message
+    assert "config.minute: expected a number" in error.message
+
+
+def test_k09_a_field_that_this_version_does_not_know(url: str, admin: Client) -> None:
+    text = FIVE + "\nroutes: [{name: r, paths: [/r], shiny: 1}]\nplugins: [{name: cors, config: {shiny: 1}}]"
+    error = refused(url, state(text))
+    assert error.details == (
+        "kong.yml:3: route 'r': shiny: unknown field",
+        "kong.yml:4: plugin 'cors': config.shiny: unknown field",
+    )
+    assert names(admin) == []
+
+
+def test_k10_a_name_that_is_declared_twice(url: str) -> None:
+    error = refused(
+        url, state("services: [{name: s, host: h}]\nroutes: [{name: r, paths: [/a]}, {name: r, paths: [/b]}]")
+    )
+    assert (error.reason, error.message) == ("duplicate", "kong.yml:3: route 'r' is declared twice")
+
+
+def test_k11_k12_another_team_with_our_tag_and_mass_deletion(url: str, admin: Client) -> None:
+    for number in range(12):
+        admin.ok("PUT", f"/services/theirs-{number}", {"host": "h", "tags": ["zerotrust.platform"]})
+    error = refused(url, state(FIVE), with_settings(limits=Limits()))
+    assert error.reason == "limit_exceeded"
+    assert len(error.details) == 12
+    assert refused(url, inline(), with_settings(limits=Limits())).reason == "empty_desired"
+    assert len(names(admin)) == 12
+
+
+def test_k13_more_than_a_page(url: str, admin: Client) -> None:
+    what = inline(services=[{"name": f"s{number:04}", "host": "h"} for number in range(1001)])
+    assert synced(url, what)["create"] == 1001
+    with planned(url, what) as sync:
+        assert sync.plan.counts["unchanged"] == 1001
+        assert sync.provider.client.requests == 1 + 2 + 2 + 1
+
+
+def test_k13_an_offset_that_repeats(proxy: FaultProxy) -> None:
+    offset = base64.b64encode(b'["00000000-0000-0000-0000-000000000000"]').decode()
+
+    def again(body: bytes) -> bytes:
+        return json.dumps({**json.loads(body), "offset": offset}).encode()
+
+    proxy.inject(faults.rewrite(again), method="GET", path="^/services", times=None)
+    error = refused(proxy.url, state(FIVE))
+    assert error.reason == "bad_response"
+    assert f"the pages of /services repeat themselves (offset {offset})" in error.message
+
+
+@pytest.mark.parametrize("what", ["services: [{name: s, host: new}]", "consumers: []"], ids=["update", "delete"])
+def test_k14_somebody_elses_change_after_the_plan_is_not_overwritten(url: str, admin: Client, what: str) -> None:
+    synced(url, state("services: [{name: s, host: h}]"))
+    with planned(url, state(what)) as sync:
+        admin.ok("PATCH", "/services/s", {"retries": 1})
+        with pytest.raises(PlatformError, match="it is not what it was when it was read") as error:
+            sync.apply()
+    assert error.value.reason == "conflict"
+    assert admin.ok("GET", "/services/s")["retries"] == 1
+
+
+def test_k14_what_is_gone_meanwhile(url: str, admin: Client) -> None:
+    synced(url, state("services: [{name: s, host: h}]"))
+    with planned(url, state("services: [{name: s, host: new}]")) as sync:
+        admin.ok("DELETE", "/services/s")
+        with pytest.raises(PlatformError, match="it is gone since it was read"):
+            sync.apply()
+    synced(url, state("services: [{name: s, host: h}]"))
+    with planned(url, inline()) as sync:
+        admin.ok("DELETE", "/services/s")
+        assert sync.apply()["outcome"]["counts"]["applied"] == 1
+
+
+SECRETS = """
+consumers:
+- username: c
+  keyauth_credentials: [{key: HUSH-key-auth}]
+  basicauth_credentials: [{username: c, password: HUSH-password}]
+  jwt_secrets: [{key: issuer, secret: HUSH-jwt}]
+  hmacauth_credentials: [{username: c, secret: HUSH-hmac}]
+  oauth2_credentials: [{name: a, client_id: id, client_secret: HUSH-oauth2, redirect_uris: ["http://h.test/"]}]
+plugins:
+- name: rate-limiting
+  config: {minute: 1, policy: redis, redis: {host: r.test, password: HUSH-redis}}
+- name: http-log
+  config: {http_endpoint: "http://l.test", headers: {Authorization: HUSH-header}}
+- name: request-transformer
+  config: {add: {headers: ["Authorization:Bearer HUSH-bearer", "X-Service:api"]}}
+"""
+
+
+def test_k15_no_secret_in_plan_diff_result_or_error(url: str, admin: Client) -> None:
+    """decK #232, #462, #2132."""
+    with planned(url, state(SECRETS)) as sync:
+        assert "HUSH" not in repr(sync.plan.to_data(-1))
+        assert "X-Service:api" in repr(sync.plan.to_data(-1))
+        assert "HUSH" not in repr(sync.apply())
+    with planned(url, state(SECRETS.replace("HUSH", "HUSH-NEW"))) as sync:
+        assert "HUSH" not in repr(sync.plan.to_data(-1))
+        assert sync.plan.counts["update"] + sync.plan.counts["create"] == 8
+        assert "HUSH" not in repr(sync.apply())
+    with planned(url, inline()) as sync:
+        assert "HUSH" not in repr(sync.plan.to_data(-1))
+
+
+def test_k15_an_error_of_kong_that_repeats_a_secret(url: str, admin: Client) -> None:
+    with planned(url, state("consumers: [{username: c, keyauth_credentials: [{key: HUSH-key}]}]")) as sync:
+        admin.ok("PUT", "/consumers/theirs", {})
+        admin.ok("POST", "/consumers/theirs/key-auth", {"key": "HUSH-key"})
+        with pytest.raises(PlatformError) as error:
+            sync.apply()
+    assert "UNIQUE violation detected on '{key=\"***\"}'" in error.value.message
+    assert "HUSH" not in repr((error.value.message, error.value.result))
+
+
+def test_k15_a_proxy_that_repeats_the_token(proxy: FaultProxy) -> None:
+    body = json.dumps({"message": f"the token {TOKEN} is not ours"}).encode()
+    proxy.inject(faults.answer_before(401, "Unauthorized", body), method="GET")
+    error = refused(proxy.url, state(FIVE), token=TOKEN)
+    assert "the token *** is not ours" in error.message
+
+
+def test_k17_workspaces() -> None:
+    with standin(mode="postgres", enterprise=True) as node:
+        error = refused(node.url, state(FIVE), workspace="nosuch")
+        assert error.reason == "no_workspace"
+        node.standin.add_workspace("team")
+        assert converges(node.url, state(FIVE), workspace="team")["create"] == 5
+        assert converges(node.url, state(FIVE))["create"] == 5
+
+
+def test_k17_a_node_without_workspaces(url: str) -> None:
+    assert refused(url, state(FIVE), workspace="team").reason == "no_workspaces"
+
+
+def test_writes_share_few_connections(proxy: FaultProxy) -> None:
+    what = inline(services=[{"name": f"s{number}", "host": "h"} for number in range(40)])
+    assert synced(proxy.url, what, with_settings(concurrency=4))["create"] == 40
+    assert proxy.peak <= 4
+    assert proxy.connections <= 1 + 4 + 4
