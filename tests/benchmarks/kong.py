@@ -89,7 +89,7 @@ def module(arguments: str) -> None:
         try:
             kong_sync.main()
         except SystemExit as ended:
-            if ended.code:
+            if ended.code not in (None, 0):
                 raise
     used = resource.getrusage(resource.RUSAGE_SELF)
     print(
