@@ -25,7 +25,6 @@ from typing import Any, Optional
 from urllib.parse import quote
 
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.client import AdminError, Client
-from ansible_collections.zerotrust.platform.plugins.module_utils._kong.identity import stable_id
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.inventory import Inventory
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.kinds import KINDS, Kind
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.naming import Row
@@ -46,7 +45,7 @@ class Database(Provider):
         self.client, self.reader, self.inventory = client, reader, inventory
         self.fresh = True
         self.desired = inventory.desired()
-        self._assign_ids()
+        inventory.assign_ids()
 
     def read(self) -> list[Actual]:
         # What was read to find out what is declared is as fresh as can be.
@@ -84,19 +83,6 @@ class Database(Provider):
                 self._update(step)
 
     # -- writes ---------------------------------------------------------------------------------------------------
-
-    def _assign_ids(self) -> None:
-        """Ids for what is to be made, before anything refers to it."""
-        names, tags = self.inventory.names, self.inventory.tags
-        for item in self.inventory.declared:
-            ref = item.kind, item.name
-            if ref in names.ids:
-                continue
-            key, attempt = item.id, 1
-            while not key or (item.kind, key) in names.names:
-                key = stable_id(item.kind, item.name, tags, attempt)
-                attempt += 1
-            names.ids[ref] = key
 
     def _create(self, step: Step) -> None:
         desired = step.desired

@@ -26,7 +26,7 @@ from typing import Any, Optional
 
 from ansible_collections.zerotrust.platform.plugins.module_utils._errors import PlatformError
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.client import AdminError, Client
-from ansible_collections.zerotrust.platform.plugins.module_utils._kong.identity import is_uuid
+from ansible_collections.zerotrust.platform.plugins.module_utils._kong.identity import is_uuid, stable_id
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.kinds import KEPT_BY_NODE, KINDS, Kind
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.naming import Row, Rows, name_rows
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.schemas import Record, named_secrets
@@ -110,18 +110,47 @@ def subtype(kind: str, data: Mapping[str, Any]) -> str:
 
 
 class Inventory:
-    """Both sides. Rows may be read again (`reread`), for a rollback."""
+    """Both sides. Rows may be read again (`reread`), for a rollback.
 
-    def __init__(self, declared: Sequence[Declared], tags: Sequence[str], rows: Rows, schemas: Schemas) -> None:
+    ask: whether schemas are asked for. whole: whether what is foreign is written again too.
+    """
+
+    def __init__(
+        self,
+        declared: Sequence[Declared],
+        tags: Sequence[str],
+        rows: Rows,
+        schemas: Schemas,
+        ask: bool = True,
+        whole: bool = False,
+    ) -> None:
+        self.whole = whole
         self.tags, self.schemas, self.rows = tuple(tags), schemas, rows
         self.names = name_rows(rows, declared, tags)
         self.declared = [self._resolved(item) for item in declared]
         self._mark = set(tags)
         self.warnings: list[str] = []
-        self._load_schemas()
+        if ask:
+            self._load_schemas()
 
-    def _is_ours(self, row: Row) -> bool:
-        return self._mark <= set(row.get("tags") or ())
+    def _is_shown(self, row: Row) -> bool:
+        return self.whole or self._mark <= set(row.get("tags") or ())
+
+    def assign_ids(self) -> None:
+        """Ids for what is to be made, before anything refers to it."""
+        names = self.names
+        for item in self.declared:
+            ref = item.kind, item.name
+            if ref in names.ids:
+                continue
+            key, attempt = item.id, 1
+            while not key or (item.kind, key) in names.names:
+                key = stable_id(item.kind, item.name, self.tags, attempt)
+                attempt += 1
+            names.ids[ref] = key
+
+    def row(self, ref: Ref) -> Optional[Row]:
+        return self.rows.get(ref[0], {}).get(self.names.ids.get(ref, ""))
 
     def reread(self, rows: Rows) -> None:
         ids = self.names.ids
@@ -159,7 +188,7 @@ class Inventory:
                 self.schemas.load(kind)
             problems.extend(self._unknown(kind, items))
         # What may go is shown too, and its schema knows best what of it is secret.
-        for name in {str(row["name"]) for row in self.rows.get("plugin", {}).values() if self._is_ours(row)}:
+        for name in {str(row["name"]) for row in self.rows.get("plugin", {}).values() if self._is_shown(row)}:
             self.schemas.load("plugin", name)
         if problems:
             more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
@@ -214,9 +243,9 @@ class Inventory:
         return data
 
     def actual(self) -> list[Actual]:
-        return [self._actual(KINDS[kind], key, row) for kind, rows in self.rows.items() for key, row in rows.items()]
+        return [self.actual_of(KINDS[kind], key, row) for kind, rows in self.rows.items() for key, row in rows.items()]
 
-    def _actual(self, kind: Kind, key: str, row: Row) -> Actual:
+    def actual_of(self, kind: Kind, key: str, row: Row) -> Actual:
         data = self.data_of(kind, row)
         tags = data.get("tags") or ()
         return Actual(

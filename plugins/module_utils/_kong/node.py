@@ -17,6 +17,13 @@ from urllib.parse import quote
 from ansible_collections.zerotrust.platform.plugins.module_utils._errors import PlatformError
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.client import AdminError, Client
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.database import Database
+from ansible_collections.zerotrust.platform.plugins.module_utils._kong.declarative import (
+    Declarative,
+    Unchanged,
+    configuration_hash,
+    declared_text,
+    text_hash,
+)
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.inventory import Inventory, Schemas
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.reading import Reader
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.state import State
@@ -63,11 +70,16 @@ def node_of(client: Client, workspace: str = "") -> Node:
     return node
 
 
-def provider_of(client: Client, node: Node, state: State, prunes: bool) -> Union[Database]:
+def provider_of(client: Client, node: Node, state: State, prunes: bool) -> Union[Database, Declarative, Unchanged]:
     """Read what is there. `prunes`: whether what is no longer declared is going to be deleted."""
     reader = Reader(client, state.entities, state.tags, prunes)
-    inventory = Inventory(state.entities, state.tags, reader.first(), Schemas(client))
-    return Database(client, reader, inventory)
+    schemas = Schemas(client)
+    if not node.dbless:
+        return Database(client, reader, Inventory(state.entities, state.tags, reader.first(), schemas))
+    now = configuration_hash(client)
+    if now and now == text_hash(declared_text(state.entities, state.tags)):
+        return Unchanged(Inventory(state.entities, state.tags, {}, schemas, ask=False).desired())
+    return Declarative(client, reader, Inventory(state.entities, state.tags, reader.all(), schemas, whole=True), now)
 
 
 def wait_ready(client: Client, timeout: float) -> dict[str, Any]:

@@ -33,6 +33,7 @@ class Reader:
     def __init__(self, client: Client, declared: Sequence[Declared], tags: Sequence[str], prunes: bool) -> None:
         self.client, self.declared, self.tags, self.prunes = client, declared, tags, prunes
         self.rows: dict[str, dict[str, Row]] = {}
+        self.whole = False
 
     def first(self) -> Rows:
         """All that the declaration can meet."""
@@ -48,6 +49,7 @@ class Reader:
 
     def all(self) -> Rows:
         """Everything, whatever is declared."""
+        self.whole = True
         self._lists(KINDS)
         self._targets()
         return self.rows
@@ -78,7 +80,7 @@ class Reader:
         keys = [
             key
             for key, row in self.rows.get("upstream", {}).items()
-            if key in asked or row.get("name") in asked or set(self.tags) <= set(row.get("tags") or ())
+            if self.whole or key in asked or row.get("name") in asked or set(self.tags) <= set(row.get("tags") or ())
         ]
         found = self.rows["target"] = {}
         for rows in self._several([f"/upstreams/{key}/targets" for key in keys]):

@@ -145,12 +145,14 @@ class Loader:
             for parent in self.kinds
         }
         self.found: list[tuple[Kind, Entity]] = []
+        self.transforms = True
         self._seen: set[tuple[str, str, Any]] = set()
 
     def load(self, table: Entity) -> Store:
         wrong = self._check(table)
         if wrong:
             raise RefusedError(wrong)
+        self.transforms = table.get("_transform") is not False
         self._identify(table, None)
         self._collect(table, None, {})
         return self._resolve()
@@ -291,7 +293,7 @@ class Loader:
             row.pop("snis", None)
         if kind.name == "ca_certificates":
             row["cert_digest"] = certificate_digest(row["cert"])
-        return self.template.stored_form(kind, row)
+        return self.template.stored_form(kind, row, self.transforms)
 
 
 # -- errors by entity -------------------------------------------------------------------------------------------------

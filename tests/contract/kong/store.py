@@ -172,9 +172,10 @@ class Store:
             row["updated_at"] = now
         return row
 
-    def stored_form(self, kind: Kind, data: Entity) -> Entity:
+    def stored_form(self, kind: Kind, data: Entity, transforms: bool = True) -> Entity:
         """What would be stored of an entity that is known to be right and has its id and references."""
-        return _hash_secrets(kind, self._stamp(kind, self._fill(kind, data)))
+        row = self._stamp(kind, self._fill(kind, data))
+        return _hash_secrets(kind, row) if transforms else row
 
     def _complete(self, kind: Kind, row: Entity) -> tuple[Entity, Optional[list[str]]]:
         """The row, all of it checked, with other entities' ids for their names; SNIs given with a certificate apart."""
