@@ -102,7 +102,9 @@ class Declarative(Provider):
         except AdminError as error:
             if error.status != 400:
                 raise
-            raise ApplyError(self._refusal(error, body), error.reason) from error
+            message = self._refusal(error, body)
+            if message:
+                raise ApplyError(message, error.reason) from error
 
     # -- the text -------------------------------------------------------------------------------------------------
 
@@ -111,21 +113,19 @@ class Declarative(Provider):
         inventory = self.inventory
         by_ref = {step.ref: step for step in steps}
         entities: list[tuple[str, dict[str, Any]]] = []
-        wanted: set[Ref] = set()
         restored = {ref: step for ref, step in by_ref.items() if step.desired is not None and step.desired.restores}
+        # What is not read from the node below.
+        done: set[Ref] = {ref for ref, step in by_ref.items() if step.action == DELETE} | set(restored)
         for item in inventory.declared:
             ref = item.kind, item.name
             row = inventory.row(ref)
-            if ref not in restored and (row is None or ref in by_ref or self._is_as_declared(item, row)):
-                wanted.add(ref)
-                if row is not None or ref in by_ref:
-                    entities.append((item.kind, self._declared(item, row)))
+            if ref not in done and (ref in by_ref or (row is not None and self._is_as_declared(item, row))):
+                done.add(ref)
+                entities.append((item.kind, self._declared(item, row)))
         for kind, rows in inventory.rows.items():
             for key, row in rows.items():
-                ref = kind, inventory.names.names[kind, key]
-                if ref in wanted or ref in restored or (ref in by_ref and by_ref[ref].action == DELETE):
-                    continue
-                entities.append((kind, self._as_read(KINDS[kind], row)))
+                if (kind, inventory.names.names[kind, key]) not in done:
+                    entities.append((kind, self._as_read(KINDS[kind], row)))
         for ref, step in restored.items():
             if step.desired is not None and step.desired.restores is not None:
                 entities.append((ref[0], self._as_read(KINDS[ref[0]], step.desired.restores.handle.row)))
@@ -172,6 +172,7 @@ class Declarative(Provider):
     # -- errors ---------------------------------------------------------------------------------------------------
 
     def _refusal(self, error: AdminError, body: Mapping[str, Any]) -> str:
+        """What is wrong; empty if nothing was, when the node was asked again."""
         found = error.body if isinstance(error.body, dict) else {}
         flattened = found.get("flattened_errors")
         sentences: list[str] = []
@@ -185,7 +186,7 @@ class Declarative(Provider):
             except AdminError as again:
                 sentences = [again.message]
             else:
-                return "the node refused the configuration and took it when it was asked again; run again"
+                return ""
         more = f" (and {len(sentences) - _SHOWN} more)" if len(sentences) > _SHOWN else ""
         return f"Kong refuses the configuration as a whole, nothing was changed: {'; '.join(sentences[:_SHOWN])}{more}"
 
