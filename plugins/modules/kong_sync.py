@@ -19,6 +19,8 @@ description:
     is declared, the run is refused before it begins.
   - Second runs change nothing. Defaults come from the node's own schemas; a password is compared through the hash that
     Kong keeps.
+  - A node without a database is recognised. There the whole configuration is written in one call, and the plan tells of
+    each object all the same. What is foreign stays.
   - Each write can be repeated, as objects are made under ids that follow from their names. After any failure, a new run
     goes on where the last one ended.
   - Secrets are shown as C(***), in Kong's own error messages too.
