@@ -93,6 +93,12 @@ def require(module: AnsibleModule, *libraries: tuple[str, str]) -> None:
             )
 
 
+def refuse_missing(distributions: Sequence[str]) -> None:
+    """Raise :class:`PlatformError` for the first library that turned out to be missing when it was needed."""
+    for distribution in distributions:
+        raise PlatformError(missing_required_lib(distribution), "missing_library")
+
+
 def run(module: AnsibleModule, body: Callable[[AnsibleModule], Work]) -> None:
     """Run a module's body to its end: exit_json or fail_json."""
     # A module's process ends in a moment, and what it holds are trees without cycles: walking them again and again

@@ -100,8 +100,8 @@ errors:
   elements: str
 """
 
-from ansible.module_utils.basic import AnsibleModule, missing_required_lib
-from ansible_collections.zerotrust.platform.plugins.module_utils._ansible import Work, require, run
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.zerotrust.platform.plugins.module_utils._ansible import Work, refuse_missing, require, run
 from ansible_collections.zerotrust.platform.plugins.module_utils._documents.files import scan
 from ansible_collections.zerotrust.platform.plugins.module_utils._documents.validate import missing_libraries, validate
 from ansible_collections.zerotrust.platform.plugins.module_utils._errors import PlatformError
@@ -110,8 +110,7 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._errors import 
 def body(module: AnsibleModule) -> Work:
     path = module.params["path"]
     documents, unreadable = scan(path)
-    for library in missing_libraries(documents):
-        raise PlatformError(missing_required_lib(library), "missing_library")
+    refuse_missing(missing_libraries(documents))
     report = validate(documents, module.params["kubernetes_version"] or "")
     problems = [*unreadable, *report.problems]
     if problems and module.params["fail_on_problems"]:

@@ -32,6 +32,17 @@ options:
     type: list
     elements: str
     choices: [istio, network_policy, security_group, kong, spire]
+  validate:
+    description:
+      - Whether the documents are held against the schemas of their tools before anything is written, in check mode too.
+      - For a directory with documents of others, use M(zerotrust.platform.document_validate).
+    type: bool
+    default: false
+  kubernetes_version:
+    description:
+      - The version of Kubernetes, such as V(1.31), whose schemas the documents must fit where O(validate=true).
+      - By default the newest of which C(kubernetes-validate) has schemas.
+    type: str
   state:
     description: With V(absent), what the module has made in O(dest) is removed.
     type: str
@@ -41,6 +52,10 @@ options:
     description: Whether files that stand in the way and were not made by the module are replaced, not refused.
     type: bool
     default: false
+requirements:
+  - PyYAML
+  - jsonschema-rs >= 0.60, where O(validate=true)
+  - kubernetes-validate and cloudcoil-models-istio, where O(validate=true) and such objects are rendered
 attributes:
   check_mode:
     support: full
@@ -125,9 +140,18 @@ errors:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.zerotrust.platform.plugins.module_utils._ansible import PLAN_OPTIONS, Work, require, run
+from ansible_collections.zerotrust.platform.plugins.module_utils._ansible import (
+    PLAN_OPTIONS,
+    Work,
+    refuse_missing,
+    require,
+    run,
+)
 from ansible_collections.zerotrust.platform.plugins.module_utils._documents.files import dump
+from ansible_collections.zerotrust.platform.plugins.module_utils._documents.validate import missing_libraries, validate
+from ansible_collections.zerotrust.platform.plugins.module_utils._enforcement.common import Rendered, sourced
 from ansible_collections.zerotrust.platform.plugins.module_utils._enforcement.points import POINTS, concerned
+from ansible_collections.zerotrust.platform.plugins.module_utils._errors import PlatformError
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.model import Graph, flows
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.source import GRAPH_OPTIONS, read_graph
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.files import TreePlan, apply_tree, plan_tree
@@ -137,18 +161,29 @@ def body(module: AnsibleModule) -> Work:
     params = module.params
     graph = read_graph(params["src"], params["overrides"])
     rendered = {point.name: point.render(graph) for point in concerned(graph, params["points"] or None)}
+    files = {path: documents for point in rendered.values() for path, documents in point.items()}
+    if params["validate"] and params["state"] == "present":
+        check_schemas(files, params["kubernetes_version"] or "")
     result = {
         "graph": summary(graph),
         "documents": {name: sum(map(len, files.values())) for name, files in rendered.items()},
     }
     if not params["dest"]:
         return Work(result=result, msg=f"{params['src']} is valid: {result['graph']['flows']} flows.")
-    files = {path: documents for point in rendered.values() for path, documents in point.items()}
     desired = dump(files, graph.name) if params["state"] == "present" else {}
     tree = plan_tree(
         params["dest"], desired, graph.name, attributes={"trust_domain": graph.trust_domain}, adopt=params["adopt"]
     )
     return Work(tree.plan, lambda: apply_tree(tree), result, warnings=identity_warnings(graph, tree))
+
+
+def check_schemas(files: Rendered, kubernetes_version: str) -> None:
+    documents = sourced(files)
+    refuse_missing(missing_libraries(documents))
+    problems = validate(documents, kubernetes_version).problems
+    if problems:
+        more = f" (and {len(problems) - 1} more, see errors)" if len(problems) > 1 else ""
+        raise PlatformError(f"Nothing was written: {problems[0]}{more}", "invalid_document", problems)
 
 
 def summary(graph: Graph) -> dict:
@@ -179,6 +214,8 @@ def main() -> None:
             **PLAN_OPTIONS,
             "dest": {"type": "path"},
             "points": {"type": "list", "elements": "str", "choices": list(POINTS)},
+            "validate": {"type": "bool", "default": False},
+            "kubernetes_version": {"type": "str"},
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
             "adopt": {"type": "bool", "default": False},
         },

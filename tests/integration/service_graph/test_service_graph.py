@@ -110,6 +110,21 @@ def test_every_mistake_is_reported_and_nothing_is_written(graph: Path, tmp_path:
     assert not dest.exists()
 
 
+@pytest.mark.parametrize("check", [False, True])
+def test_documents_that_cannot_be_validated_are_not_written(graph: Path, tmp_path: Path, check: bool) -> None:
+    dest = tmp_path / "rendered"
+    valid = service_graph(graph, dest=str(dest), validate=True)
+    run = run_tasks(
+        tmp_path,
+        valid | {"check_mode": True},
+        service_graph(graph, dest=str(dest), validate=True, kubernetes_version="1.3") | {"check_mode": check},
+    )
+    assert run.results[0]["changed"]
+    assert run.status != 0
+    assert "1.3" in run.last["msg"]
+    assert not dest.exists()
+
+
 def test_t19_a_new_trust_domain_is_said_loudly(graph: Path, tmp_path: Path) -> None:
     dest = tmp_path / "rendered"
     ok(run_tasks(tmp_path, service_graph(graph, dest=str(dest))))
