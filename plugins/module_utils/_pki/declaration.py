@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Optional
 
+from ansible_collections.zerotrust.platform.plugins.module_utils._durations import duration, duration_text
 from ansible_collections.zerotrust.platform.plugins.module_utils._errors import PlatformError
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.problems import (
     Path,
@@ -37,7 +38,6 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._pki.model impo
     Declaration,
     Request,
 )
-from ansible_collections.zerotrust.platform.plugins.module_utils._pki.names import duration_text
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.paths import (
     FileError,
     check_relative_path,
@@ -137,8 +137,8 @@ class _Reader:
         profile = CA if authority else self._choice(source, path, item, "profile", PROFILES, "server")
         common_name = self._text(source, path, item, "common_name", _attribute(64))
         subject = self._subject(source, path, item)
-        valid_for = self._text(source, path, item, "valid_for", names.duration) or (3650 if authority else 365) * DAY
-        renew_before = self._text(source, path, item, "renew_before", names.duration)
+        valid_for = self._text(source, path, item, "valid_for", duration) or (3650 if authority else 365) * DAY
+        renew_before = self._text(source, path, item, "renew_before", duration)
         key_type = self._choice(source, path, item, "key_type", KEY_TYPES, KEY_TYPES[0])
         files = self._files(source, path, item, AUTHORITY_FILES if authority else CERTIFICATE_FILES, name or "")
         path_length = self._path_length(source, path, item)

@@ -20,8 +20,6 @@ _LOCAL_PART = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:", re.IGNORECASE)
 _TRUST_DOMAIN = re.compile(r"[a-z0-9._-]{1,255}\Z")
 _PATH_SEGMENT = re.compile(r"[A-Za-z0-9._-]+\Z")
-_DURATION = re.compile(r"([1-9][0-9]{0,8})([smhdwy])\Z")
-_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800, "y": 31_536_000}
 
 
 def item_name(value: str) -> str:
@@ -31,19 +29,6 @@ def item_name(value: str) -> str:
             "must be 1 to 64 letters, digits, '.', '_' or '-', begin with a letter or digit and not end with '.'"
         )
     return value
-
-
-def duration(value: str) -> int:
-    """Seconds of `90d`, `12h`, `30m`, `2w` or `1y` (365 days)."""
-    found = _DURATION.match(value)
-    if not found:
-        raise ValueError("must be a whole number above 0 and its unit (s, m, h, d, w, or y for 365 days), such as 90d")
-    return int(found.group(1)) * _SECONDS[found.group(2)]
-
-
-def duration_text(seconds: int) -> str:
-    """A duration as one would write it: whole days if it has any."""
-    return f"{seconds // 86_400}d" if seconds % 86_400 == 0 else f"{seconds}s"
 
 
 def dns(value: str) -> str:

@@ -27,6 +27,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Optional
 
+from ansible_collections.zerotrust.platform.plugins.module_utils._durations import duration_text
 from ansible_collections.zerotrust.platform.plugins.module_utils._errors import PlatformError
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki import checks, crypto
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.checks import GOOD, MISSING, Facts
@@ -36,7 +37,6 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._pki.model impo
     Declaration,
     Request,
 )
-from ansible_collections.zerotrust.platform.plugins.module_utils._pki.names import duration_text
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.atomic import FileState, Tree
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.files import (
     MANIFEST,

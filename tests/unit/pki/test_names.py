@@ -9,6 +9,7 @@ from __future__ import annotations
 import ipaddress
 
 import pytest
+from ansible_collections.zerotrust.platform.plugins.module_utils._durations import duration
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki import names
 from cryptography import x509
 from hypothesis import given
@@ -172,7 +173,7 @@ def test_mail_addresses_that_are_refused(value):
     ("value", "seconds"), [("90d", 7_776_000), ("1h", 3600), ("30m", 1800), ("2w", 1_209_600), ("1y", 31_536_000)]
 )
 def test_durations(value, seconds):
-    assert names.duration(value) == seconds
+    assert duration(value) == seconds
 
 
 @pytest.mark.parametrize(
@@ -180,7 +181,7 @@ def test_durations(value, seconds):
 )
 def test_p42_durations_that_are_refused(value):
     with pytest.raises(ValueError, match="unit"):
-        names.duration(value)
+        duration(value)
 
 
 @given(st.text(alphabet="abAB01.-*_é:%@/", max_size=20))
