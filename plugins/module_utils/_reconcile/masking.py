@@ -18,7 +18,7 @@ from typing import Any, Optional
 from urllib.parse import quote, quote_plus
 
 from ansible_collections.zerotrust.platform.plugins.module_utils._errors import PlatformError
-from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.model import Item, Path, Step
+from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.model import Desired, Item, Path, Step
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.plan import Change
 
 HIDDEN = "***"
@@ -130,16 +130,17 @@ def _digests(steps: Sequence[Step]) -> list[str]:
     A fingerprint is published, and one secret may be a weak password. So digests are keyed with a slow hash of all
     secrets of the plan: whoever tries passwords pays for each, and has to know the other secrets.
     """
-    written = [
-        canonical([list(values(step.desired.data, path)) for path in step.desired.secrets])
-        if step.desired and step.desired.secrets
-        else b""
-        for step in steps
-    ]
+    written = [_foreseen(step.desired) if step.desired and step.desired.secrets else b"" for step in steps]
     if not any(written):
         return [""] * len(steps)
     key = hashlib.pbkdf2_hmac("sha256", b"\0".join(sorted(written)), b"zerotrust.platform plan", _ROUNDS)
     return [hmac.new(key, secret, "sha256").hexdigest() if secret else "" for secret in written]
+
+
+def _foreseen(desired: Desired) -> bytes:
+    """The secrets that an object gets, without those that are made up in each run."""
+    paths = [path for path in desired.secrets if path not in desired.generated]
+    return canonical([list(values(desired.data, path)) for path in paths])
 
 
 def shown(steps: Sequence[Step]) -> tuple[Change, ...]:

@@ -78,10 +78,12 @@ class Desired(Item):
 
     origin: where it is declared, such as "kong.yml:12", for a sentence.
     restores: set only in a rollback: the object as it was, which is to be brought back with its marker or without.
+    generated: those of its secrets that a run makes up. A plan cannot foretell them, so its fingerprint leaves them out.
     """
 
     origin: str = ""
     restores: Optional[Actual] = None
+    generated: tuple[Path, ...] = ()
 
     def __str__(self) -> str:
         return f"{self.origin}: {super().__str__()}" if self.origin else super().__str__()

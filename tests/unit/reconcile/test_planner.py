@@ -438,6 +438,17 @@ def test_the_fingerprint_tells_secrets_apart_and_nothing_else():
     assert plan_sync([want("a")], [login(Actual, "hunter21")], Plain()).plan.changes[0].digest == ""
 
 
+def test_what_a_run_makes_up_is_hidden_but_no_part_of_the_fingerprint():
+    """So that the plan of a check mode can be approved although the run makes up other secrets."""
+
+    def made_up(password, key):
+        return plan_sync([login(Desired, password, [key], generated=SECRETS[:1])], [], Plain()).plan
+
+    assert made_up("one-password", "k").fingerprint == made_up("another-one", "k").fingerprint
+    assert made_up("one-password", "k").fingerprint != made_up("one-password", "other").fingerprint
+    assert "one-password" not in json.dumps(made_up("one-password", "k").to_data())
+
+
 def test_secrets_stay_out_of_refusals():
     desired = [
         Desired("key", "a", {"key": "s3cret-key"}, (), (("key", "s3cret-key"),), (("key",),)),
