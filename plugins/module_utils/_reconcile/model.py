@@ -78,7 +78,7 @@ class Desired(Item):
 
     origin: where it is declared, such as "kong.yml:12", for a sentence.
     restores: set only in a rollback: the object as it was, which is to be brought back with its marker or without.
-    generated: those of its secrets that a run makes up. A plan cannot foretell them, so its fingerprint leaves them out.
+    generated: those of its secrets that a run makes up. No plan can foretell them, so no fingerprint has them.
     """
 
     origin: str = ""
