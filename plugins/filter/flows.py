@@ -8,7 +8,6 @@ from typing import Any, Callable
 
 from ansible.errors import AnsibleFilterError
 from ansible_collections.zerotrust.platform.plugins.module_utils._errors import PlatformError
-from ansible_collections.zerotrust.platform.plugins.module_utils._graph.model import flows as flows_of
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.parse import graph_of
 
 DOCUMENTATION = r"""
@@ -52,7 +51,7 @@ _value:
 
 def flows(graph: Any) -> list[dict[str, Any]]:
     try:
-        found = flows_of(graph_of(graph))
+        found = graph_of(graph).flows
     except PlatformError as error:
         raise AnsibleFilterError(f"flows: {'; '.join(error.details) or error.message}") from error
     return [

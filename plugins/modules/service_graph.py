@@ -152,7 +152,7 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._documents.vali
 from ansible_collections.zerotrust.platform.plugins.module_utils._enforcement.common import Rendered, sourced
 from ansible_collections.zerotrust.platform.plugins.module_utils._enforcement.points import POINTS, concerned
 from ansible_collections.zerotrust.platform.plugins.module_utils._errors import PlatformError
-from ansible_collections.zerotrust.platform.plugins.module_utils._graph.model import Graph, flows
+from ansible_collections.zerotrust.platform.plugins.module_utils._graph.model import Graph
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.source import GRAPH_OPTIONS, read_graph
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.files import TreePlan, apply_tree, plan_tree
 
@@ -192,7 +192,7 @@ def summary(graph: Graph) -> dict:
         "trust_domain": graph.trust_domain,
         "namespaces": list(graph.namespaces),
         "services": len(graph.services),
-        "flows": len(flows(graph)) + sum(len(service.egress) for service in graph.services.values()),
+        "flows": len(graph.flows) + sum(len(service.egress) for service in graph.services.values()),
     }
 
 

@@ -21,7 +21,6 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._audit.audit im
 from ansible_collections.zerotrust.platform.plugins.module_utils._documents import files  # noqa: E402
 from ansible_collections.zerotrust.platform.plugins.module_utils._enforcement import points  # noqa: E402
 from ansible_collections.zerotrust.platform.plugins.module_utils._enforcement.common import sourced  # noqa: E402
-from ansible_collections.zerotrust.platform.plugins.module_utils._graph.model import flows  # noqa: E402
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.parse import parse  # noqa: E402
 
 STAGES = ("parse", "render", "audit", "dump", "read")
@@ -53,7 +52,7 @@ def main() -> None:
         stage("read", files.read, folder)
     figures = {
         "services": len(graph.services),
-        "flows": len(flows(graph)),
+        "flows": len(graph.flows),
         "documents": sum(len(documents) for documents in rendered.values()),
         "findings": len(audited.findings),
         "cpu_seconds": seconds,

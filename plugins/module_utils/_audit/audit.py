@@ -30,7 +30,7 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._graph.flowset 
     Ids,
     compare,
 )
-from ansible_collections.zerotrust.platform.plugins.module_utils._graph.model import Graph, Port, flows
+from ansible_collections.zerotrust.platform.plugins.module_utils._graph.model import Graph, Port
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.requests import Request
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.world import CLIENT, CONSUMER, World, describe
 
@@ -212,7 +212,7 @@ def _rows(graph: Graph, world: World, expected: Mapping[str, FlowSet], findings:
         if finding.kind == MISSING:
             missing[finding.point, finding.callee].append(finding)
     rows = []
-    for flow in flows(graph):
+    for flow in graph.flows:
         kind = "expose" if ".exposes[" in flow.place else "scrape" if flow.place.endswith(".metrics") else "call"
         row = Row(flow.caller, flow.callee, flow.port, flow.methods, flow.paths, kind, flow.place)
         rows.append(_marked(row, frozenset((flow.callee,)), graph, world, expected, missing))

@@ -48,7 +48,6 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._graph.model im
     Gateway,
     Graph,
     Service,
-    flows,
 )
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.requests import Requests
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.world import World
@@ -87,7 +86,7 @@ class Access(NamedTuple):
 def accesses(graph: Graph) -> dict[str, dict[Access, list[str]]]:
     """The declared callers of each callee by what they may do, all sorted."""
     found: dict[str, dict[Access, set[str]]] = defaultdict(lambda: defaultdict(set))
-    for flow in flows(graph):
+    for flow in graph.flows:
         http = flow.port.is_http
         access = Access(
             flow.port.target,

@@ -45,7 +45,6 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._graph.model im
     Gateway,
     Graph,
     Service,
-    flows,
 )
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.world import (
     DNS,
@@ -79,7 +78,7 @@ def render(graph: Graph) -> Rendered:
     ends: dict[str, End] = {**graph.services, **graph.callers, **graph.gateways}
     callers: dict[str, dict[int, set[str]]] = defaultdict(lambda: defaultdict(set))
     callees: dict[str, dict[str, set[int]]] = defaultdict(lambda: defaultdict(set))
-    for flow in flows(graph):
+    for flow in graph.flows:
         callers[flow.callee][flow.port.target].add(flow.caller)
         callees[flow.caller][flow.callee].add(flow.port.target)
     members: dict[str, list[End]] = {namespace: [] for namespace in graph.namespaces}
@@ -199,7 +198,7 @@ def _excepted(cidr: str, public: bool, cluster: tuple[str, ...]) -> tuple[str, .
 def expected(graph: Graph, world: World) -> FlowSet:
     """The declared flows by port (a NetworkPolicy sees no methods and paths), DNS and the way to istiod."""
     callers: dict[tuple[str, int], set[str]] = defaultdict(set)
-    for flow in flows(graph):
+    for flow in graph.flows:
         callers[flow.callee, flow.port.target].update(world.callers(flow.caller))
     everybody = world.services
     grants = [Grant(frozenset(ids), callee, Intervals.one(port)) for (callee, port), ids in callers.items()]

@@ -36,16 +36,15 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._enforcement.se
 )
 from ansible_collections.zerotrust.platform.plugins.module_utils._errors import PlatformError
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.fields import INTERNET
+from ansible_collections.zerotrust.platform.plugins.module_utils._graph.flows import Flow
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.flowset import FlowSet, Grant, Ids
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.intervals import Intervals
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.model import (
     Aws,
     Caller,
     Egress,
-    Flow,
     Gateway,
     Graph,
-    flows,
 )
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.world import World
 
@@ -98,7 +97,7 @@ def render(graph: Graph) -> Rendered:
 def _rules(graph: Graph) -> tuple[Rules, Rules]:
     ingress: dict[str, dict[tuple[int, Other], set[str]]] = defaultdict(lambda: defaultdict(set))
     egress: dict[str, dict[tuple[int, Other], set[str]]] = defaultdict(lambda: defaultdict(set))
-    for flow in flows(graph):
+    for flow in graph.flows:
         port, text = flow.port.target, f"{flow.caller} to {flow.callee}"
         callee = graph.security_group(graph.services[flow.callee])
         for other in _others(graph, flow.caller):
@@ -188,7 +187,7 @@ def expected(graph: Graph, world: World) -> FlowSet:
     """The declared flows by group and port: what one service of a tier may do or offer, all of the tier do."""
     inside, outside = members(graph), declared_groups(world)
     callers: dict[tuple[str, int], set[str]] = defaultdict(set)
-    for flow in flows(graph):
+    for flow in graph.flows:
         key = graph.security_group(graph.services[flow.callee]), flow.port.target
         for kind, name in _others(graph, flow.caller):
             if kind == NETWORK:
@@ -228,7 +227,7 @@ def notes(graph: Graph) -> list[str]:
 
 def untold(graph: Graph) -> list[Flow]:
     """The declared flows whose caller has nothing by which a security group could let it in."""
-    return [flow for flow in flows(graph) if not _others(graph, flow.caller)]
+    return [flow for flow in graph.flows if not _others(graph, flow.caller)]
 
 
 @dataclass(frozen=True)
@@ -251,7 +250,7 @@ def shared(graph: Graph) -> list[Shared]:
     for end in ends:
         by_id[end.security_group].add(end.name)
     pairs: dict[tuple[str, int, Other], set[tuple[str, str]]] = defaultdict(set)
-    for flow in flows(graph):
+    for flow in graph.flows:
         group = graph.security_group(graph.services[flow.callee])
         for other in _others(graph, flow.caller):
             pairs[group, flow.port.target, other].add((flow.caller, flow.callee))

@@ -34,7 +34,6 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._errors import 
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.flowset import FlowSet, Grant
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.intervals import ALL_PORTS
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.model import Graph, Service
-from ansible_collections.zerotrust.platform.plugins.module_utils._graph.model import flows as declared
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.world import (
     ANYWHERE,
     SPIRE_ADMIN,
@@ -104,7 +103,7 @@ def _federated(graph: Graph) -> dict[str, set[str]]:
         if caller.trust_domain and caller.trust_domain != graph.trust_domain
     }
     if foreign:
-        for flow in declared(graph):
+        for flow in graph.flows:
             if flow.caller in foreign:
                 found[flow.callee].add(foreign[flow.caller])
     return found

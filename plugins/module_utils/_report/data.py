@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ansible_collections.zerotrust.platform.plugins.module_utils._graph.model import Graph, flows
+from ansible_collections.zerotrust.platform.plugins.module_utils._graph.model import Graph
 
 APPLIED = "applied"
 RENDERED = "rendered"
@@ -96,7 +96,7 @@ def fits(graph: Graph, audit: Mapping[str, Any]) -> bool:
     for row in audit["flows"]:
         if row["kind"] not in FLOW_KINDS or not set(row["points"].values()) <= set(MARKS):
             raise ValueError(row)
-    declared = [(flow.caller, flow.callee, flow.place) for flow in flows(graph)]
+    declared = [(flow.caller, flow.callee, flow.place) for flow in graph.flows]
     declared += [
         (service.name, ", ".join(egress.hosts or egress.cidrs), f"services.{service.name}.egress[{index}]")
         for service in graph.services.values()

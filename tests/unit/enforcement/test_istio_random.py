@@ -13,7 +13,7 @@ import ipaddress
 from collections.abc import Iterator
 from typing import Any, Callable, NamedTuple
 
-from ansible_collections.zerotrust.platform.plugins.module_utils._graph.model import Graph, flows
+from ansible_collections.zerotrust.platform.plugins.module_utils._graph.model import Graph
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.parse import graph_of
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.requests import Request
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.world import World
@@ -214,16 +214,16 @@ def _change_rule(draw: Callable[[st.SearchStrategy[Any]], Any], spec: dict[str, 
 def probes(graph: Graph) -> list[Request]:
     """Requests that tell rules apart: of each declared path itself, one below it and one beside it."""
     paths = {"/", "/api/x", "/apix", "/zz"}
-    for path in {path for flow in flows(graph) for path in flow.paths}:
+    for path in {path for flow in graph.flows for path in flow.paths}:
         paths |= {path[:-1], path[:-1] + "zz"} if path.endswith("*") else {path, path + "zz"}
-    methods = {"GET", "PROPFIND"} | {method for flow in flows(graph) for method in flow.methods}
+    methods = {"GET", "PROPFIND"} | {method for flow in graph.flows for method in flow.methods}
     return [Request(method, path) for method in sorted(methods) for path in sorted(paths)]
 
 
 def declared(graph: Graph, world: World, callee: str, port: int) -> Callable[[Client, Request], bool]:
     ways = [
         (world.callers(flow.caller), flow.methods if flow.port.protocol == "http" else (), flow.paths)
-        for flow in flows(graph)
+        for flow in graph.flows
         if flow.callee == callee and flow.port.target == port
     ]
 

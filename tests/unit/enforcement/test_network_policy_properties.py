@@ -13,7 +13,6 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._enforcement im
 )
 from ansible_collections.zerotrust.platform.plugins.module_utils._enforcement.common import Sourced, sourced
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.flowset import MISSING, OPEN, TCP, UDP, compare
-from ansible_collections.zerotrust.platform.plugins.module_utils._graph.model import flows as declared
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.parse import graph_of
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.world import World
 from hypothesis import assume, given
@@ -93,7 +92,7 @@ def closed(rules, key, end, port):
 @given(parsed_graphs(min_services=2), st.data())
 def test_a_rule_taken_away_is_exactly_the_flow_that_is_missing(graph, data):
     """Mistake 3: at whichever end."""
-    flows = declared(graph)
+    flows = graph.flows
     assume(flows)
     flow = data.draw(st.sampled_from(flows))
     documents = deepcopy(sourced(network_policy.render(graph)))
@@ -120,7 +119,7 @@ def test_a_rule_added_is_exactly_the_flow_that_is_open(graph, data):
     world, found = differences(graph, documents)
     before = {
         caller
-        for flow in declared(graph)
+        for flow in graph.flows
         if (flow.callee, flow.port.target) == (name, port)
         for caller in world.callers(flow.caller)
     }

@@ -17,7 +17,6 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._enforcement.co
 from ansible_collections.zerotrust.platform.plugins.module_utils._errors import PlatformError
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.flowset import MISSING, OPEN, TCP, UDP, compare
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.model import Aws
-from ansible_collections.zerotrust.platform.plugins.module_utils._graph.model import flows as declared
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.parse import graph_of
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.requests import Request
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.world import World
@@ -314,7 +313,7 @@ def test_between_services_exactly_the_groups_of_declared_flows_are_open(graph):
     documents = sourced(security_group.render(graph))
     said = {
         (group_of(graph, flow.caller), group_of(graph, flow.callee), flow.port.target)
-        for flow in declared(graph)
+        for flow in graph.flows
         if flow.caller in graph.services
     }
     ports = {port.target for service in graph.services.values() for port in service.ports} | {9}
@@ -331,7 +330,7 @@ def test_between_services_exactly_the_groups_of_declared_flows_are_open(graph):
 @given(GRAPHS)
 def test_what_is_open_beyond_the_graph_is_what_tiers_share(graph):
     """`shared` counts, for each rule, the pairs that are open and not declared."""
-    said = {(flow.caller, flow.callee, flow.port.target) for flow in declared(graph)}
+    said = {(flow.caller, flow.callee, flow.port.target) for flow in graph.flows}
     beyond = {
         (caller, callee, item.port)
         for item in security_group.shared(graph)
@@ -352,7 +351,7 @@ def test_what_is_open_beyond_the_graph_is_what_tiers_share(graph):
 
 @given(GRAPHS, st.data())
 def test_a_rule_taken_away_is_exactly_the_flow_that_is_missing(graph, data):
-    flows = [flow for flow in declared(graph) if flow.caller in graph.services]
+    flows = [flow for flow in graph.flows if flow.caller in graph.services]
     assume(flows)
     flow = data.draw(st.sampled_from(flows))
     caller, callee = group_of(graph, flow.caller), group_of(graph, flow.callee)

@@ -19,7 +19,6 @@ import tracemalloc
 import pytest
 import yaml
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.loader import MAX_BYTES
-from ansible_collections.zerotrust.platform.plugins.module_utils._graph.model import flows
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.parse import graph_of, parse
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.problems import GraphError
 from ansible_collections.zerotrust.platform.tests.unit.strategies import generated
@@ -172,7 +171,7 @@ def test_places_in_messages_count_the_items_of_the_file():
 def test_t01_a_cycle_of_calls_is_allowed():
     """Calls may go round; only an order of starting may not, and a graph declares none."""
     graph = accepted("services: {a: {port: 80, calls: [b]}, b: {port: 80, calls: [c]}, c: {port: 80, calls: [a, b]}}")
-    assert [(flow.caller, flow.callee) for flow in flows(graph)] == [("a", "b"), ("b", "c"), ("c", "a"), ("c", "b")]
+    assert [(flow.caller, flow.callee) for flow in graph.flows] == [("a", "b"), ("b", "c"), ("c", "a"), ("c", "b")]
 
 
 def test_t02_a_reference_to_something_unknown_suggests_the_nearest_name():

@@ -15,7 +15,6 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._graph.model im
     Metrics,
     Port,
     Service,
-    flows,
 )
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.parse import graph_of, parse
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.problems import GraphError
@@ -139,9 +138,7 @@ def test_flows_are_all_that_is_declared():
         + "              {gateway: kong, name: r}]}\n"
         + "  api: {ports: [{port: 1}, {port: 2, name: admin}], metrics: {port: 1}}\n"
     )
-    found = [
-        (flow.caller, flow.callee, flow.port.target, flow.methods, flow.paths, flow.place) for flow in flows(graph)
-    ]
+    found = [(flow.caller, flow.callee, flow.port.target, flow.methods, flow.paths, flow.place) for flow in graph.flows]
     assert found == [
         ("web", "api", 2, ("GET",), ("/a",), "services.web.calls[0]"),
         ("office", "web", 8080, (), (), "callers.office.calls[0]"),
@@ -174,7 +171,7 @@ def test_a_parsed_graph_leaves_nothing_open(data):
             assert expose.name
     declared = sum(len(one.calls) for one in (*graph.services.values(), *graph.callers.values()))
     scrapes = sum(bool(one.metrics) for one in graph.services.values()) * sum(c.scrapes for c in graph.callers.values())
-    assert len(flows(graph)) == declared + scrapes + sum(len(one.exposes) for one in graph.services.values())
+    assert len(graph.flows) == declared + scrapes + sum(len(one.exposes) for one in graph.services.values())
 
 
 def test_generated_graphs_are_the_same_each_time():

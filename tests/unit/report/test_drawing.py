@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 from xml.etree import ElementTree as Xml
 
-from ansible_collections.zerotrust.platform.plugins.module_utils._graph.model import Graph, flows
+from ansible_collections.zerotrust.platform.plugins.module_utils._graph.model import Graph
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.parse import graph_of
 from ansible_collections.zerotrust.platform.plugins.module_utils._report.drawing import (
     MOST_NAMESPACES,
@@ -39,7 +39,7 @@ SHOP: dict[str, Any] = {
 def rows(graph: Graph, **marks: str) -> list[dict[str, Any]]:
     """The audit's rows as data, with every flow allowed but those named."""
     found = []
-    for flow in flows(graph):
+    for flow in graph.flows:
         kind = "expose" if ".exposes[" in flow.place else "scrape" if flow.place.endswith(".metrics") else "call"
         mark = marks.get(f"{flow.caller}_{flow.callee}", "allowed")
         found.append(row(flow.caller, flow.callee, flow.port.number, flow.port.protocol, kind, mark))
