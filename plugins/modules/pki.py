@@ -218,7 +218,7 @@ options:
     type: float
     default: 60
 requirements:
-  - cryptography >= 42.0
+  - cryptography >= 43.0
   - PyYAML >= 6.0, for O(src)
 attributes:
   check_mode:

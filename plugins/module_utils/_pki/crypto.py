@@ -38,7 +38,7 @@ try:
 except ImportError:  # pragma: no cover - the module says that cryptography is missing before anything is read
     pass
 
-_MINIMUM = 42
+_MINIMUM = 43
 #: x509.KeyUsage wants all of them named.
 _KEY_USAGES = (
     "digital_signature",
