@@ -16,7 +16,7 @@ only these lists.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -69,6 +69,11 @@ def metadata(graph: Graph, name: str, namespace: str) -> dict[str, Any]:
         "namespace": namespace,
         "labels": {"app.kubernetes.io/managed-by": MANAGED_BY, "app.kubernetes.io/part-of": graph.name},
     }
+
+
+def apart(name: str, taken: Collection[str]) -> str:
+    """A workload's name for its object; a dot, which no workload's name has, keeps it apart from those taken."""
+    return f"{name}.service" if name in taken else name
 
 
 def unique(items: Iterable[Any]) -> list[Any]:

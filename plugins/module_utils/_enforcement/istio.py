@@ -38,6 +38,7 @@ from typing import Any, NamedTuple
 from ansible_collections.zerotrust.platform.plugins.module_utils._enforcement.common import (
     Document,
     Rendered,
+    apart,
     metadata,
 )
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.flowset import FlowSet, Grant
@@ -174,6 +175,22 @@ def render(graph: Graph) -> Rendered:
     return {f"istio/{namespace}.yml": files[namespace] for namespace in sorted(files) if files[namespace]}
 
 
+def notes(graph: Graph) -> list[str]:
+    """What mutual TLS refuses wherever it is enforced: documents do not tell who has a sidecar."""
+    plain = [
+        name
+        for name, service in sorted(graph.services.items())
+        if (service.traffic or graph.mesh.traffic).tls_mode == "DISABLE"
+    ]
+    if not plain:
+        return []
+    whom = ", ".join(plain[:10]) + (f" and {len(plain) - 10} more" if len(plain) > 10 else "")
+    return [
+        f"Calls to {whom} are sent in plain text (traffic.tls_mode: DISABLE). A service that has a sidecar refuses "
+        "them, as mutual TLS is STRICT."
+    ]
+
+
 def _object(graph: Graph, api: str, kind: str, name: str, namespace: str, spec: Mapping[str, Any]) -> Document:
     if len(name) > 253:
         # Two names that are equal in their beginning stay two.
@@ -181,13 +198,8 @@ def _object(graph: Graph, api: str, kind: str, name: str, namespace: str, spec: 
     return {"apiVersion": api, "kind": kind, "metadata": metadata(graph, name, namespace), "spec": dict(spec)}
 
 
-def _own_name(service: Service) -> str:
-    """The service's name; a dot, which no service's name has, keeps it apart from the namespace's own objects."""
-    return f"{service.name}.service" if service.name in (MESH_DEFAULT, ALLOW_NOTHING) else service.name
-
-
 def _service(graph: Graph, service: Service, rules: Mapping[Access, list[str]], entries: Entries) -> list[Document]:
-    name, namespace = _own_name(service), service.namespace
+    name, namespace = apart(service.name, (MESH_DEFAULT, ALLOW_NOTHING)), service.namespace
     selector = {"matchLabels": dict(sorted(service.labels.items()))}
     documents = []
     plain = {access.port for access, callers in rules.items() if any(_is_network(graph, name) for name in callers)}

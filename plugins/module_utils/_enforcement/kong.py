@@ -27,6 +27,7 @@ import re
 from typing import Any
 
 from ansible_collections.zerotrust.platform.plugins.module_utils._enforcement.common import MANAGED_BY, Rendered
+from ansible_collections.zerotrust.platform.plugins.module_utils._graph.flows import paths_below
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.flowset import FlowSet, Grant
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.intervals import Intervals
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.model import (
@@ -35,7 +36,6 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._graph.model im
     Gateway,
     Graph,
     Service,
-    paths_below,
 )
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.requests import Requests
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.world import CLIENT, CONSUMER, World

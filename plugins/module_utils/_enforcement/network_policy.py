@@ -32,11 +32,11 @@ from typing import Any, Union
 from ansible_collections.zerotrust.platform.plugins.module_utils._enforcement.common import (
     Document,
     Rendered,
+    apart,
     metadata,
     unique,
 )
-from ansible_collections.zerotrust.platform.plugins.module_utils._errors import PlatformError
-from ansible_collections.zerotrust.platform.plugins.module_utils._graph.fields import INTERNET
+from ansible_collections.zerotrust.platform.plugins.module_utils._graph.fields import INTERNET, METADATA
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.flowset import TCP, UDP, FlowSet, Grant
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.intervals import Intervals
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.model import (
@@ -58,8 +58,8 @@ POINT = "network_policy"
 
 DNS_PORT = 53
 
-LINK_LOCAL = ("169.254.0.0/16", "fe80::/10")
-"""Where clouds hand out credentials (169.254.169.254): never part of "any address" (RFC 3927, RFC 4291)."""
+NEVER_MEANT = (*METADATA, "fe80::/10")
+"""Metadata services and IPv6's link-local addresses (RFC 4291): never part of "any address"."""
 
 NAMESPACE_LABEL = "kubernetes.io/metadata.name"
 """Set on every namespace by the API server, and nobody can change it (Kubernetes 1.21)."""
@@ -71,10 +71,7 @@ End = Union[Service, Caller, Gateway]
 
 
 def render(graph: Graph) -> Rendered:
-    """One file for each namespace of the graph: ``network_policy/<namespace>.yml``.
-
-    Raises :class:`PlatformError` where a workload has the name of one of the policies that every namespace gets.
-    """
+    """One file for each namespace of the graph: ``network_policy/<namespace>.yml``."""
     ends: dict[str, End] = {**graph.services, **graph.callers, **graph.gateways}
     callers: dict[str, dict[int, set[str]]] = defaultdict(lambda: defaultdict(set))
     callees: dict[str, dict[str, set[int]]] = defaultdict(lambda: defaultdict(set))
@@ -97,22 +94,13 @@ def render(graph: Graph) -> Rendered:
         ]
         if isinstance(end, Service):
             egress += _external(graph, end.egress)
-        return _policy(graph, end.name, end.namespace, end.labels, ingress=ingress, egress=egress)
+        name = apart(end.name, SHARED_NAMES)
+        return _policy(graph, name, end.namespace, end.labels, ingress=ingress, egress=egress)
 
     return {
-        f"network_policy/{namespace}.yml": [*_shared(graph, namespace), *(policy(_named(end)) for end in inside)]
+        f"network_policy/{namespace}.yml": [*_shared(graph, namespace), *(policy(end) for end in inside)]
         for namespace, inside in members.items()
     }
-
-
-def _named(end: End) -> End:
-    if end.name in SHARED_NAMES:
-        raise PlatformError(
-            f"{end.name!r} is the name of a NetworkPolicy that every namespace gets: rename the workload in the "
-            "service graph",
-            "reserved_name",
-        )
-    return end
 
 
 def _shared(graph: Graph, namespace: str) -> list[Document]:
@@ -190,7 +178,7 @@ def _excepted(cidr: str, public: bool, cluster: tuple[str, ...]) -> tuple[str, .
     if cidr not in INTERNET:
         return ()
     version = ipaddress.ip_network(cidr).version
-    networks = [ipaddress.ip_network(item) for item in (*(SPECIAL_RANGES if public else LINK_LOCAL), *cluster)]
+    networks = [ipaddress.ip_network(item) for item in (*(SPECIAL_RANGES if public else NEVER_MEANT), *cluster)]
     own: list[Any] = [network for network in unique(networks) if network.version == version]
     return tuple(str(one) for one in own if not any(one != other and one.subnet_of(other) for other in own))
 
@@ -219,6 +207,6 @@ def _destinations(graph: Graph, world: World, cidrs: tuple[str, ...]) -> frozens
         return world.public_internet()
     found = frozenset[str]()
     for cidr in cidrs:
-        own = [other for other in (*LINK_LOCAL, *graph.cluster.cidrs) if (":" in other) == (":" in cidr)]
+        own = [other for other in (*NEVER_MEANT, *graph.cluster.cidrs) if (":" in other) == (":" in cidr)]
         found |= world.addresses.within(cidr, own if cidr in INTERNET else ())
     return found

@@ -42,13 +42,13 @@ class Point:
     concerns: Callable[[Graph], bool] = _always
     """Whether a graph has anything to say to this point."""
     notes: Callable[[Graph], Sequence[str]] = _nothing
-    """What the point cannot tell apart in this graph, a sentence each."""
+    """What the point cannot tell apart in this graph, or cannot make true of it, a sentence each."""
 
 
 POINTS: Mapping[str, Point] = {
     point.name: point
     for point in (
-        Point("istio", "Istio", istio.render, istio.expected),
+        Point("istio", "Istio", istio.render, istio.expected, notes=istio.notes),
         Point("network_policy", "NetworkPolicy", network_policy.render, network_policy.expected),
         Point(
             "security_group",

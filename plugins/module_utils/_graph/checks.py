@@ -14,7 +14,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator
 from typing import Any, Optional, Protocol, Union
 
-from ansible_collections.zerotrust.platform.plugins.module_utils._graph.fields import INTERNET
+from ansible_collections.zerotrust.platform.plugins.module_utils._graph.fields import INTERNET, METADATA
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.model import (
     KONG_ONLY,
     Call,
@@ -30,8 +30,7 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._graph.problems
 
 SYSTEM_NAMESPACES = ("kube-system", "kube-public", "kube-node-lease")
 
-METADATA = tuple(ipaddress.ip_network(cidr) for cidr in ("169.254.0.0/16", "fd00:ec2::/32", "100.100.100.200/32"))
-"""The addresses at which clouds hand out credentials."""
+METADATA_NETWORKS = tuple(ipaddress.ip_network(cidr) for cidr in METADATA)
 
 WIDE = {4: 8, 6: 16}
 """By IP version: a network with a shorter prefix than this is no network of anybody's, but a share of the internet."""
@@ -315,7 +314,7 @@ def _is_wide(cidr: str) -> bool:
 
 def _outside(cidr: str, cluster: Iterable[Any], path: Path, report: Report) -> None:
     network = ipaddress.ip_network(cidr)
-    if any(network.version == metadata.version and network.overlaps(metadata) for metadata in METADATA):
+    if any(network.version == metadata.version and network.overlaps(metadata) for metadata in METADATA_NETWORKS):
         report.add(path, "metadata", f"{cidr!r} holds the cloud's metadata service, which hands out credentials")
     for inside in cluster:
         if network.version == inside.version and network.overlaps(inside):

@@ -288,6 +288,9 @@ def _complain_of_egress_host(value: str) -> Optional[str]:
 
 
 INTERNET = ("0.0.0.0/0", "::/0")
+
+METADATA = ("169.254.0.0/16", "fd00:ec2::/32", "100.100.100.200/32")
+"""Where clouds hand out credentials: link-local (RFC 3927), AWS by IPv6, Alibaba Cloud."""
 """Every address."""
 
 METADATA_HOSTS = ("metadata.google.internal", "metadata.goog", "instance-data.ec2.internal")

@@ -381,6 +381,17 @@ def test_d7_traffic_of_the_service_goes_before_the_meshs() -> None:
     assert postgres["loadBalancer"] == {"simple": "RANDOM"}
     assert postgres["outlierDetection"]["interval"] == "1m"
     assert postgres["tls"] == {"mode": "DISABLE"}
+    assert [note.split(" are sent")[0] for note in istio.notes(graph_of(data))] == ["Calls to postgres"]
+
+
+def test_many_services_in_plain_text_are_counted() -> None:
+    services = {f"s{number:02}": {"port": 80} for number in range(12)}
+    data = {"name": "shop", "trust_domain": "example.org", "services": services}
+    assert istio.notes(graph_of(data)) == []
+    (note,) = istio.notes(graph_of({**data, "mesh": {"traffic": {"tls_mode": "DISABLE"}}}))
+    assert note.startswith(
+        "Calls to s00, s01, s02, s03, s04, s05, s06, s07, s08, s09 and 2 more are sent in plain text"
+    )
 
 
 # Details.

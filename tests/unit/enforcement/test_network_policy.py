@@ -4,9 +4,7 @@
 
 from __future__ import annotations
 
-import pytest
 from ansible_collections.zerotrust.platform.plugins.module_utils._enforcement import network_policy
-from ansible_collections.zerotrust.platform.plugins.module_utils._errors import PlatformError
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.parse import graph_of
 from hypothesis import given
 
@@ -190,8 +188,8 @@ def test_any_address_holds_neither_the_cluster_nor_the_metadata_service():
     assert job["spec"]["egress"] == [
         {
             "to": [
-                {"ipBlock": {"cidr": "0.0.0.0/0", "except": ["169.254.0.0/16", "10.244.0.0/16"]}},
-                {"ipBlock": {"cidr": "::/0", "except": ["fe80::/10", "fd00:10::/56"]}},
+                {"ipBlock": {"cidr": "0.0.0.0/0", "except": ["169.254.0.0/16", "100.100.100.200/32", "10.244.0.0/16"]}},
+                {"ipBlock": {"cidr": "::/0", "except": ["fd00:ec2::/32", "fe80::/10", "fd00:10::/56"]}},
             ],
             "ports": tcp(443),
         }
@@ -225,12 +223,6 @@ def test_a_gateway_and_a_caller_among_the_services_keep_their_flows():
     }
 
 
-def test_a_workload_cannot_take_the_name_of_a_policy_that_every_namespace_gets():
-    data = {"name": "g", "trust_domain": "example.org", "services": {"allow-dns": {"port": 80}}}
-    with pytest.raises(PlatformError, match="'allow-dns' is the name of a NetworkPolicy that every namespace gets"):
-        network_policy.render(graph_of(data))
-
-
 @given(parsed_graphs())
 def test_rendering_is_the_same_each_time_and_holds_none_of_the_known_mistakes(graph):
     """Mistakes 1 and 2, T21: one protocol a port entry, no empty namespace selector, no peer of every pod."""
@@ -248,3 +240,10 @@ def test_rendering_is_the_same_each_time_and_holds_none_of_the_known_mistakes(gr
                         assert peer["podSelector"]["matchLabels"]
                 for port in rule.get("ports", ()):
                     assert set(port) == {"protocol", "port"}
+
+
+def test_a_workload_named_like_a_shared_policy_stays_apart_from_it() -> None:
+    services = {"default-deny": {"port": 80}, "allow-dns": {"port": 81, "calls": ["default-deny"]}}
+    graph = graph_of({"name": "shop", "trust_domain": "example.org", "services": services})
+    names = [item["metadata"]["name"] for item in network_policy.render(graph)["network_policy/shop.yml"]]
+    assert sorted(names) == ["allow-dns", "allow-dns.service", "allow-istiod", "default-deny", "default-deny.service"]
