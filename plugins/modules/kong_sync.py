@@ -45,6 +45,59 @@ options:
       - By default C(_info.select_tags) of the state file, or else V(zerotrust.platform).
     type: list
     elements: str
+  api_keys:
+    description:
+      - API keys of consumers, which are their C(key-auth) credentials, made and rotated here.
+      - Each consumer gets a key of 256 random bits. It is written in clear text once, to O(api_keys.handover); what is
+        kept is its hash, in O(api_keys.record).
+      - A later run finds a key on the node by its hash. One that is lost is not replaced in silence.
+      - It needs O(purge), as keys are removed when their time has come. O(limits.delete) does not count these.
+    type: dict
+    suboptions:
+      consumers:
+        description: Whose keys are made here. By default all that are declared without C(keyauth_credentials).
+        type: list
+        elements: str
+      given:
+        description:
+          - Keys that come from elsewhere, such as a vault, as lists by consumer. No others are made for these.
+          - Who gives keys rotates them, by giving the old and the new one for a while.
+        type: dict
+      record:
+        description:
+          - The file that keeps the hash of each key, and when it was made and retires. It holds no secret.
+          - Without it no keys are made. Keep it with the inventory; it can be versioned.
+        type: path
+      handover:
+        description:
+          - The file to which new keys are written in clear text, as the variable C(kong_api_keys). Its mode is C(0600).
+          - Hand its keys to their holders, then delete it, or encrypt it with C(ansible-vault encrypt) and move it.
+        type: path
+      overlap:
+        description:
+          - How long a key stays valid after another one was made in its place, such as V(7d) or V(12h), or V(0).
+          - A run after that time removes it.
+        type: str
+        default: 7d
+      max_age:
+        description: The age at which a key is rotated, such as V(90d). By default none is for its age.
+        type: str
+      rotate_before:
+        description:
+          - Keys that were made before this time are rotated, such as V(2026-01-31T12:00:00Z). Without a zone it is UTC.
+          - As it is a time, and no command, a second run with it rotates nothing.
+        type: str
+      rotate:
+        description: The consumers that O(api_keys.rotate_before) is about. By default all.
+        type: list
+        elements: str
+      adopt:
+        description:
+          - Whether a missing record is made from the keys with our tags that the node has.
+          - Of several keys of a consumer the newest is the one to stay, the others retire.
+          - Otherwise such a run is refused.
+        type: bool
+        default: false
   wait:
     description:
       - Whether to wait until the node is ready after the last write.
@@ -99,6 +152,18 @@ EXAMPLES = r"""
           routes:
             - name: api
               paths: [/api]
+
+- name: Give each consumer of the file an API key, and another one each quarter
+  zerotrust.platform.kong_sync:
+    connection:
+      url: http://127.0.0.1:8001
+    src: kong.yml
+    purge: true
+    api_keys:
+      record: "{{ inventory_dir }}/kong_api_keys.json"
+      handover: "{{ inventory_dir }}/kong_api_keys.yml"
+      max_age: 90d
+      overlap: 14d
 """
 
 RETURN = r"""
@@ -110,6 +175,31 @@ outcome:
   description: What became of each write.
   returned: when something was written
   type: dict
+api_keys:
+  description: What has become of API keys, or in check mode would.
+  returned: when O(api_keys.record) is set
+  type: dict
+  contains:
+    issued:
+      description: The names of keys that are made, each a consumer and a number.
+      type: list
+      elements: str
+    retiring:
+      description: The keys that are valid until another was taken in their place, and when they are removed.
+      type: list
+      elements: dict
+    removed:
+      description: The names of keys that are no longer valid.
+      type: list
+      elements: str
+    handover:
+      description: The file with the new keys in clear text, if there are any.
+      type: str
+  sample:
+    issued: [api-user/2]
+    retiring: [{name: api-user/1, retires: "2026-02-07T12:00:00Z"}]
+    removed: []
+    handover: /srv/shop/kong-api-keys.yml
 node:
   description: What the node is.
   returned: success
@@ -140,6 +230,9 @@ errors:
 """
 
 import os
+from dataclasses import replace
+from datetime import datetime, timezone
+from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.zerotrust.platform.plugins.module_utils._ansible import (
@@ -148,7 +241,14 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._ansible import
     require,
     run,
 )
+from ansible_collections.zerotrust.platform.plugins.module_utils._errors import PlatformError
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.loader import Loaded
+from ansible_collections.zerotrust.platform.plugins.module_utils._kong.api_keys import (
+    API_KEYS_OPTIONS,
+    ApiKeys,
+    given_secrets,
+    prepare_keys,
+)
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.client import Client, Connection
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.node import node_of, provider_of, wait_ready
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.options import (
@@ -164,16 +264,29 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.sync
 def body(module: AnsibleModule) -> Work:
     params = module.params
     # The inline state is not logged. Of what is returned, only its secrets are to be hidden, and not each name in it.
-    hidden = {*access_secrets(params["connection"]), *state_secrets(params["state"])}
+    hidden = {
+        *access_secrets(params["connection"]),
+        *state_secrets(params["state"]),
+        *given_secrets(params["api_keys"]),
+    }
     module.no_log_values = hidden
     settings = Settings.of(params)
     loaded = read_state(params["src"]) if params["src"] else Loaded(params["state"])
     state = parse_state(loaded, params["select_tags"] or (), os.environ)
     workspace = params["workspace"] or state.workspace
+    prunes = settings.purge and settings.policy == "sync"
+    if params["api_keys"] and not prunes:
+        raise PlatformError(
+            "api_keys removes keys whose time has come, so it needs purge: true and policy: sync", "bad_option"
+        )
     client = Client(Connection.of(params["connection"]), workspace)
     try:
         node = node_of(client, workspace)
-        provider = provider_of(client, node, state, settings.purge and settings.policy == "sync")
+        keys = ApiKeys(state)
+        if params["api_keys"]:
+            keys = prepare_keys(client, state, params["api_keys"], datetime.now(timezone.utc))
+            settings = replace(settings, limits=replace(settings.limits, announced=keys.removed))
+        provider = provider_of(client, node, keys.state, prunes, keys.rows)
         hidden.update(item_secrets(provider.desired))
         sync = prepare(provider, provider.desired, settings)
     except BaseException:
@@ -181,17 +294,20 @@ def body(module: AnsibleModule) -> Work:
         raise
 
     def apply() -> dict:
+        keys.write()
         result = sync.apply()
         if params["wait"]:
             wait_ready(client, params["wait_timeout"])
         return {**result, "requests": client.requests}
 
-    told = {"node": {"version": node.version, "mode": "dbless" if node.dbless else "database"}}
+    told: dict[str, Any] = {"node": {"version": node.version, "mode": "dbless" if node.dbless else "database"}}
+    if keys.told:
+        told["api_keys"] = keys.told
     return Work(
-        sync.plan,
+        replace(sync.plan, changes=(*sync.plan.changes, *keys.changes)),
         apply,
         {**told, "requests": client.requests},
-        warnings=(*state.warnings, *provider.warnings),
+        warnings=(*state.warnings, *keys.warnings, *provider.warnings),
         close=client.close,
     )
 
@@ -201,6 +317,7 @@ def main() -> None:
         argument_spec={
             **SYNC_OPTIONS,
             **KONG_OPTIONS,
+            **API_KEYS_OPTIONS,
             "src": {"type": "path"},
             "state": {"type": "dict", "no_log": True},
             "select_tags": {"type": "list", "elements": "str"},

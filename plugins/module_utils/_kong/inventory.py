@@ -226,6 +226,7 @@ class Inventory:
                 _claims(KINDS[item.kind], item.data),
                 (*self._secrets(item.kind, item.data), *item.secrets),
                 item.origin,
+                generated=KINDS[item.kind].secrets if item.generated else (),
             )
             for item in self.declared
         ]

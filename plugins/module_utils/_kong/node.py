@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import Any, Union
+from typing import Any, Optional, Union
 from urllib.parse import quote
 
 from ansible_collections.zerotrust.platform.plugins.module_utils._errors import PlatformError
@@ -25,6 +25,7 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._kong.declarati
     text_hash,
 )
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.inventory import Inventory, Schemas
+from ansible_collections.zerotrust.platform.plugins.module_utils._kong.naming import Rows
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.reading import Reader
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.state import State
 
@@ -70,9 +71,14 @@ def node_of(client: Client, workspace: str = "") -> Node:
     return node
 
 
-def provider_of(client: Client, node: Node, state: State, prunes: bool) -> Union[Database, Declarative, Unchanged]:
-    """Read what is there. `prunes`: whether what is no longer declared is going to be deleted."""
-    reader = Reader(client, state.entities, state.tags, prunes)
+def provider_of(
+    client: Client, node: Node, state: State, prunes: bool, rows: Optional[Rows] = None
+) -> Union[Database, Declarative, Unchanged]:
+    """Read what is there.
+
+    prunes: whether what is no longer declared is going to be deleted. rows: what has been read already.
+    """
+    reader = Reader(client, state.entities, state.tags, prunes, rows)
     schemas = Schemas(client)
     if not node.dbless:
         return Database(client, reader, Inventory(state.entities, state.tags, reader.first(), schemas))

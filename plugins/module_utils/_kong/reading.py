@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Optional
 from urllib.parse import quote
 
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.client import Client
@@ -30,9 +31,16 @@ _AT_A_TIME = 4
 class Reader:
     """Reads, and remembers what it has read so that `again` reads the same."""
 
-    def __init__(self, client: Client, declared: Sequence[Declared], tags: Sequence[str], prunes: bool) -> None:
+    def __init__(
+        self,
+        client: Client,
+        declared: Sequence[Declared],
+        tags: Sequence[str],
+        prunes: bool,
+        rows: Optional[Rows] = None,
+    ) -> None:
         self.client, self.declared, self.tags, self.prunes = client, declared, tags, prunes
-        self.rows: dict[str, dict[str, Row]] = {}
+        self.rows: dict[str, dict[str, Row]] = {kind: dict(found) for kind, found in (rows or {}).items()}
         self.whole = False
 
     def first(self) -> Rows:

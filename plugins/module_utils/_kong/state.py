@@ -57,7 +57,10 @@ _ANONYMOUS = 12
 
 @dataclass(frozen=True)
 class Declared:
-    """One entity. `data` is what is declared, references as names (or as ids of what is not declared)."""
+    """One entity. `data` is what is declared, references as names (or as ids of what is not declared).
+
+    generated: whether its secrets are made up here.
+    """
 
     kind: str
     name: str
@@ -65,6 +68,7 @@ class Declared:
     id: str = ""
     origin: str = ""
     secrets: tuple[Path, ...] = ()
+    generated: bool = False
 
 
 @dataclass(frozen=True)

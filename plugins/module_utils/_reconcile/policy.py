@@ -49,12 +49,14 @@ class Limits:
 
     objects: with fewer objects than this there is no limit, as one of three is a third.
     allow_empty: whether everything may go because nothing is declared, which more often is a mistake.
+    announced: deletes that are no surprise, as an earlier run has said when they come; they do not count.
     """
 
     delete: int = 30
     update: int = 30
     objects: int = 10
     allow_empty: bool = False
+    announced: int = 0
 
 
 def check_limits(plan: Plan, existing: int, declared: int, limits: Limits) -> None:
@@ -69,11 +71,12 @@ def check_limits(plan: Plan, existing: int, declared: int, limits: Limits) -> No
             "empty_desired",
             listed([f"delete {change.kind} {change.name!r}" for change in plan.changes]),
         )
-    for action, allowed in ((DELETE, limits.delete), (UPDATE, limits.update)):
-        if existing >= limits.objects and counts[action] * 100 > allowed * existing:
-            share = -(-counts[action] * 100 // existing)
+    for action, allowed, announced in ((DELETE, limits.delete, limits.announced), (UPDATE, limits.update, 0)):
+        counted = counts[action] - announced
+        if existing >= limits.objects and counted * 100 > allowed * existing:
+            share = -(-counted * 100 // existing)
             raise PlatformError(
-                f"The plan would {action} {counts[action]} of {existing} objects, which is more than {allowed} %. "
+                f"The plan would {action} {counted} of {existing} objects, which is more than {allowed} %. "
                 f"Nothing was changed. If that is meant, set limits.{action} to {share}",
                 "limit_exceeded",
                 listed(
