@@ -375,8 +375,9 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._pki.model impo
     PROFILES,
     SUBJECT_FIELDS,
 )
+from ansible_collections.zerotrust.platform.plugins.module_utils._pki.planning import OWNER, plan_pki
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.source import read_source
-from ansible_collections.zerotrust.platform.plugins.module_utils._pki.tree import OWNER, apply_pki, plan_pki, records
+from ansible_collections.zerotrust.platform.plugins.module_utils._pki.tree import apply_pki, records_of
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.atomic import Tree
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.files import apply_tree, plan_tree
 
@@ -407,7 +408,7 @@ def body(module: AnsibleModule) -> Work:
         close()
         raise
     return Work(
-        plan.plan, lambda: shown(apply_pki(tree, plan)), shown(records(plan)), warnings=plan.warnings, close=close
+        plan.plan, lambda: shown(apply_pki(tree, plan)), shown(records_of(plan)), warnings=plan.warnings, close=close
     )
 
 

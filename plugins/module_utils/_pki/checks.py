@@ -129,11 +129,14 @@ def renewal(request: Request, facts: Facts) -> datetime:
     return facts.not_after - timedelta(seconds=request.renew_before)
 
 
-def reasons(request: Request, facts: Facts, now: datetime) -> tuple[str, ...]:
-    """Why the certificate has to be issued; nothing if it stays. A clock set back is no reason (P40)."""
+def reasons(request: Request, facts: Facts, now: datetime, decided: frozenset[str] = frozenset()) -> tuple[str, ...]:
+    """Why the certificate has to be issued; nothing if it stays. A clock set back is no reason (P40).
+
+    decided: the reasons that do not count, as the issuer decides such things itself.
+    """
     found = [code for code, holds in _PRESENCE if holds(request, facts, now)]
     following = _KEY if found else _KEY + _CONTENT
-    return (*found, *(code for code, holds in following if holds(request, facts, now)))
+    return (*found, *(code for code, holds in following if code not in decided and holds(request, facts, now)))
 
 
 def needs_new_key(request: Request, facts: Facts) -> bool:

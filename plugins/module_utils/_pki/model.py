@@ -78,9 +78,10 @@ class Declaration:
         object.__setattr__(self, "_by_name", {request.name: request for request in self.requests})
 
     def issuers(self, request: Request) -> list[Request]:
-        """The authorities above a request, its own issuer first, the root last."""
+        """The authorities of this tree above a request, its own issuer first, the root last."""
         found: list[Request] = []
-        while request.issuer is not None:
-            request = self._by_name[request.issuer]
-            found.append(request)
+        above = self._by_name.get(request.issuer or "")
+        while above is not None:
+            found.append(above)
+            above = self._by_name.get(above.issuer or "")
         return found

@@ -354,42 +354,50 @@ def apply_tree(tree_plan: TreePlan, lock_timeout: float = 30.0, tree: Optional[T
 
 def _apply(tree: Tree, tree_plan: TreePlan) -> None:
     before, after = tree_plan.before or Manifest(tree_plan.after.owner), tree_plan.after
-    for path in tree_plan.left:
+    clean(tree, tree_plan.left)
+    before = announce(
+        tree, replace(before, made_root=after.made_root), {path: after.files[path] for path in tree_plan.writes}
+    )
+    make_room(tree, before, after, tree_plan.removes)
+    write_units(tree, tree_plan.writes, tree_plan.units)
+    finish(tree, before, after, tree_plan.removes)
+
+
+# The steps of an apply, for those who plan a tree in another way. The caller holds the lock.
+
+
+def clean(tree: Tree, left: Iterable[str]) -> None:
+    """Remove what `look_around` found of a crash; a swap that had begun is finished."""
+    for path in left:
         if SWAP.match(path):
             recover(tree, path)
         else:
             tree.remove(path)
-    pending = {path: after.files[path] for path in tree_plan.writes if path not in before.files}
-    if pending:
-        # What a broken run left pending stays known until this run is through.
-        intent = replace(before, pending={**before.pending, **pending}, made_root=after.made_root)
-        tree.write(MANIFEST, intent.to_bytes(), 0o644)
-        tree.sync()
-    # What is gone already too: a crash may have left its directory empty.
-    stale = {path for path in (*before.files, *before.pending) if path not in after.files}
-    directories = {parent for path in after.files for parent in parents(path)}
-    in_the_way = {path for path in stale if path in directories or any(up in after.files for up in parents(path))}
-    _remove(tree, in_the_way, tree_plan.removes)
-    _write(tree, tree_plan)
-    _remove(tree, stale - in_the_way, tree_plan.removes)
-    tree.sync()
-    if after.files:
-        tree.write(MANIFEST, after.to_bytes(), 0o644)
-        tree.sync()
-        return
-    tree.remove(MANIFEST)
-    tree.sync()
-    if after.made_root:
-        tree.remove_root()
 
 
-def _write(tree: Tree, tree_plan: TreePlan) -> None:
-    writes = tree_plan.writes
-    replaced = {change.name for change in tree_plan.plan.changes if change.action == UPDATE and change.kind == "file"}
+def announce(tree: Tree, before: Manifest, digests: Mapping[str, str]) -> Manifest:
+    """Note the files (path -> sha256) that are going to be created, and return the manifest that says so."""
+    pending = {path: digest for path, digest in digests.items() if path not in before.files}
+    if not pending:
+        return before
+    # What a broken run left pending stays known until this run is through.
+    intent = replace(before, pending={**before.pending, **pending})
+    tree.write(MANIFEST, intent.to_bytes(), 0o644)
+    tree.sync()
+    return intent
+
+
+def make_room(tree: Tree, before: Manifest, after: Manifest, removes: Collection[str]) -> None:
+    """Remove what is no longer declared and stands where a file or directory is going to be."""
+    _remove(tree, _in_the_way(before, after), removes)
+
+
+def write_units(tree: Tree, writes: Mapping[str, tuple[bytes, int]], units: Sequence[Sequence[str]] = ()) -> None:
+    """Write files (path -> content, mode), the units first, in order; those of one that are there change as one."""
     done: set[str] = set()
-    for unit in tree_plan.units:
+    for unit in units:
         paths = [path for path in unit if path in writes]
-        together = [path for path in paths if path in replaced]
+        together = [path for path in paths if len(paths) > 1 and tree.stat(path) is not None]
         if len(together) > 1:
             replace_together(tree, [(path, *writes[path]) for path in together])
             done.update(together)
@@ -402,7 +410,32 @@ def _write(tree: Tree, tree_plan: TreePlan) -> None:
             tree.write(path, *writes[path])
 
 
-def _remove(tree: Tree, stale: Iterable[str], removes: frozenset[str]) -> None:
+def finish(tree: Tree, before: Manifest, after: Manifest, removes: Collection[str]) -> None:
+    """Remove what is no longer declared, and make the manifest final."""
+    _remove(tree, _stale(before, after) - _in_the_way(before, after), removes)
+    tree.sync()
+    if after.files:
+        tree.write(MANIFEST, after.to_bytes(), 0o644)
+        tree.sync()
+        return
+    tree.remove(MANIFEST)
+    tree.sync()
+    if after.made_root:
+        tree.remove_root()
+
+
+def _stale(before: Manifest, after: Manifest) -> set[str]:
+    # What is gone already too: a crash may have left its directory empty.
+    return {path for path in (*before.files, *before.pending) if path not in after.files}
+
+
+def _in_the_way(before: Manifest, after: Manifest) -> set[str]:
+    directories = {parent for path in after.files for parent in parents(path)}
+    stale = _stale(before, after)
+    return {path for path in stale if path in directories or any(up in after.files for up in parents(path))}
+
+
+def _remove(tree: Tree, stale: Iterable[str], removes: Collection[str]) -> None:
     for path in sorted(stale, reverse=True):
         if path in removes:
             tree.remove(path)

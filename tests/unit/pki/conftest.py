@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki import crypto
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.declaration import Source, parse
-from ansible_collections.zerotrust.platform.plugins.module_utils._pki.tree import PkiPlan, apply_pki, plan_pki
+from ansible_collections.zerotrust.platform.plugins.module_utils._pki.planning import PkiPlan, plan_pki
+from ansible_collections.zerotrust.platform.plugins.module_utils._pki.tree import apply_pki
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.atomic import Os, Tree
 
 from tests.unit.reconcile.faults import QuickOs

@@ -15,7 +15,7 @@ from datetime import timedelta
 import pytest
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki import crypto
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.declaration import PRESETS
-from ansible_collections.zerotrust.platform.plugins.module_utils._pki.tree import records
+from ansible_collections.zerotrust.platform.plugins.module_utils._pki.tree import records_of
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.files import apply_tree, plan_tree
 
 from tests.unit.pki.trees import DAY, api, data, reasons, refused
@@ -54,7 +54,7 @@ def test_planning_writes_nothing(pki):
     plan = pki.plan(data())
     assert plan.plan.counts["create"] == 3
     assert not pki.root.exists()
-    assert [record["serial"] for record in records(plan)] == [None] * 3
+    assert [record["serial"] for record in records_of(plan)] == [None] * 3
 
 
 def test_p36_what_the_files_hold(pki):
@@ -210,7 +210,7 @@ def test_absent_removes_what_is_ours_and_nothing_else(pki):
 def test_no_plan_and_no_record_holds_a_key(pki):
     plan = pki.run(data())
     keys = [path.read_text(encoding="ascii").split("\n")[1] for path in pki.root.rglob("key.pem")]
-    shown = json.dumps([plan.plan.to_data(-1), records(plan)]) + repr(plan) + repr(plan.items)
+    shown = json.dumps([plan.plan.to_data(-1), records_of(plan)]) + repr(plan) + repr(plan.items)
     assert len(keys) == 3
     assert [key for key in keys if key in shown or key[:30] in shown] == []
 

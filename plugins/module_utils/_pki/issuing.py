@@ -1,0 +1,77 @@
+# Copyright: (c) 2026, zerotrust.platform contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Who turns a request into a certificate: the seam between this tree and issuers outside of it.
+
+planning ─▶ Issuer.look    whether the certificate that is there is this issuer's; reads only
+applying ─▶ Issuer.issue   a key, a request ─▶ a certificate
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from ansible_collections.zerotrust.platform.plugins.module_utils._pki import checks, crypto
+from ansible_collections.zerotrust.platform.plugins.module_utils._pki.checks import GOOD
+from ansible_collections.zerotrust.platform.plugins.module_utils._pki.item import Issuer, Item
+from ansible_collections.zerotrust.platform.plugins.module_utils._pki.model import Declaration
+from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.atomic import Tree
+
+
+class Authority:
+    """The authorities of this tree. A root signs itself."""
+
+    decides: frozenset[str] = frozenset()
+    local = True
+
+    def look(self, item: Item, tree: Tree, written: bool) -> bool:
+        own, issuers = crypto.identifiers(item.certificate)
+        named = (crypto.name_of(item.certificate.issuer), issuers)
+        if not item.issuers:
+            signer = item.certificate
+            same = named == (crypto.name_of(item.certificate.subject), own)
+        else:
+            signer = item.issuers[0].certificate
+            same = named == item.issuers[0].identity
+        return same and (written or signer is None or crypto.is_signed_by(item.certificate, signer))
+
+    def issue(self, item: Item, tree: Tree, now: datetime) -> None:
+        request, public_key = item.request, item.key.public_key()
+        # Not the identifier of an old certificate, which may be of another kind.
+        item.identity = (request.subject, crypto.key_id(public_key))
+        signer = item.issuers[0] if item.issuers else item
+        read_key(signer, tree)
+        subject, key_id = signer.identity or item.identity
+        not_before = checks.not_before(now)
+        if item.issuers:
+            not_before = max(not_before, signer.facts.not_before)
+        validity = (not_before, checks.not_after(request, now))
+        item.certificate = crypto.issue(request, public_key, subject, signer.key, key_id, validity)
+        item.facts = replace(crypto.facts_of(item.certificate), key=GOOD, key_matches=True, issued_by=True)
+
+
+AUTHORITY: Issuer = Authority()
+
+
+def outside_issuers(declaration: Declaration) -> Mapping[str, Issuer]:
+    """The issuers outside of this tree, by the name that requests call them by."""
+    return {}
+
+
+def read_key(item: Item, tree: Tree) -> Any:
+    """Have the item's key at hand. Keys are read when they are needed: most runs sign nothing."""
+    if not item.key_pem:
+        state = tree.read(item.request.files["key"])
+        if state is not None:
+            item.key_pem = state.content
+            item.key = crypto.read_key(state.content)[1]
+    return item.key
+
+
+def make_key(item: Item) -> None:
+    item.key = crypto.new_key(item.request.key_type)
+    item.key_pem = crypto.key_to_pem(item.key)

@@ -1,0 +1,104 @@
+# Copyright: (c) 2026, zerotrust.platform contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""One request and all that is known of it: filled by `planning`, completed by an issuer, shown by `records`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Optional, Protocol
+
+from ansible_collections.zerotrust.platform.plugins.module_utils._pki.checks import Facts
+from ansible_collections.zerotrust.platform.plugins.module_utils._pki.model import Request
+from ansible_collections.zerotrust.platform.plugins.module_utils._pki.outputs import Issued
+from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.atomic import Tree
+
+#: The subject and key identifier by which a certificate names its issuer (RFC 5280, 4.2.1.1 and 6.1).
+Identity = tuple[tuple[tuple[str, str], ...], bytes]
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A file as it lay on disk when it was looked at. digest: sha256 of its content, in hexadecimal."""
+
+    digest: str
+    mode: int
+    uid: int
+
+
+class Issuer(Protocol):
+    """An issuer of certificates.
+
+    decides: the reasons of `checks` that are its own business, such as how long a certificate is valid. They cause
+    nothing then.
+    local: whether it issues in this process and at once. What is not is issued one by one, and written before the next.
+    """
+
+    decides: frozenset[str]
+    local: bool
+
+    def look(self, item: Item, tree: Tree, written: bool) -> bool:
+        """Whether the item's certificate is one of this issuer's. It is asked only where there is one.
+
+        It sets `item.outside`, if that applies. written: both files are byte by byte what we wrote: what was proved
+        before writing need not be proved again.
+        """
+
+    def issue(self, item: Item, tree: Tree, now: datetime) -> None:
+        """Issue the certificate. The item's key is there. A PlatformError if that fails."""
+
+
+@dataclass
+class Item:
+    """
+    issuer: who issues it.
+    issuers: the authorities above it in this tree, its own first; none for a root and for what is issued elsewhere.
+    seen: content (`key`, `certificate`, ..) -> its file, None where there is none.
+    certificate, key: of `cryptography`; the key is read where it is needed, as most runs need none.
+    reasons, drift: why a new certificate is issued; and what else is wrong with its files.
+    rewrites: the contents that have to be written though no certificate is issued.
+    identity: what its certificates name as their issuer; None while the key is yet to be made.
+    outside: the chain and the roots of what is issued outside of this tree, as far as they are known.
+    """
+
+    request: Request
+    issuers: Sequence[Item]
+    seen: Mapping[str, Optional[Seen]]
+    issuer: Issuer
+    facts: Facts = field(default_factory=Facts)
+    certificate: Any = None
+    key: Any = field(default=None, repr=False)
+    key_pem: bytes = field(default=b"", repr=False)
+    reasons: tuple[str, ...] = ()
+    drift: tuple[str, ...] = ()
+    rewrites: tuple[str, ...] = ()
+    new_key: bool = False
+    identity: Optional[Identity] = None
+    outside: tuple[tuple[Any, ...], tuple[Any, ...]] = ((), ())
+
+    @property
+    def issues(self) -> bool:
+        return bool(self.reasons)
+
+    @property
+    def waits(self) -> bool:
+        """Whether a certificate that its files hold is yet to be issued."""
+        return self.issues or any(item.issues for item in self.issuers)
+
+    @property
+    def writes(self) -> tuple[str, ...]:
+        """The contents that are going to be written, in the order in which they are."""
+        files = self.request.files
+        if self.issues:
+            return tuple(content for content in files if content != "key" or self.new_key or "key" in self.rewrites)
+        return tuple(content for content in files if content in self.rewrites)
+
+    @property
+    def issued(self) -> Issued:
+        """What its files are made of."""
+        chain, roots = self.outside
+        above = tuple(item.certificate for item in self.issuers)
+        return Issued(self.request, self.certificate, above[:-1] or chain, above[-1:] or roots, self.key, self.key_pem)

@@ -1,0 +1,285 @@
+# Copyright: (c) 2026, zerotrust.platform contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What has to be done so that a certificate tree is as declared. Reads only.
+
+Each request is looked at after its issuer: its files, what `checks` says of them, and whether the issuer it will have
+afterwards is the one that signed it. What must not be done without a person is refused here, before anything is
+written, all refusals at once.
+
+An authority keeps its key when it is renewed: what it has signed stays valid, and only files that hold a copy of its
+certificate are written anew. Its key is replaced only if another key type is declared.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Optional
+
+from ansible_collections.zerotrust.platform.plugins.module_utils._errors import PlatformError
+from ansible_collections.zerotrust.platform.plugins.module_utils._pki import checks, crypto
+from ansible_collections.zerotrust.platform.plugins.module_utils._pki.checks import GOOD, Facts
+from ansible_collections.zerotrust.platform.plugins.module_utils._pki.issuing import AUTHORITY, outside_issuers
+from ansible_collections.zerotrust.platform.plugins.module_utils._pki.item import Issuer, Item, Seen
+from ansible_collections.zerotrust.platform.plugins.module_utils._pki.model import Declaration, Request
+from ansible_collections.zerotrust.platform.plugins.module_utils._pki.outputs import OUTPUTS, access, source
+from ansible_collections.zerotrust.platform.plugins.module_utils._pki.records import changes, time_text
+from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.atomic import FileState, Tree
+from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.files import (
+    MANIFEST,
+    FileError,
+    left_by_a_crash,
+    look_around,
+    owned_manifest,
+)
+from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.manifest import Manifest, digest_of
+from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.plan import (
+    DELETE,
+    UPDATE,
+    Change,
+    Plan,
+)
+
+OWNER = "zerotrust.platform.pki"
+
+
+@dataclass
+class PkiPlan:
+    """
+    plan: what is shown. The rest is for the apply.
+    sources: path -> `outputs.source` of what can be compared by that only.
+    kept: files of ours that are no longer declared and stay: path -> digest. removes: those that go.
+    left: what a crash has left.
+    """
+
+    plan: Plan
+    items: list[Item]
+    manifest: Manifest
+    now: datetime
+    sources: Mapping[str, str]
+    kept: Mapping[str, str]
+    removes: frozenset[str]
+    left: tuple[str, ...]
+    warnings: list[str]
+
+
+def plan_pki(
+    tree: Tree, declaration: Declaration, now: datetime, *, adopt: bool = False, purge: bool = False
+) -> PkiPlan:
+    """What has to be done so that the tree is as declared at a moment (aware, UTC). Reads only.
+
+    adopt: take over files that are there and not ours. purge: remove files of ours that are no longer declared.
+    """
+    planner = _Planner(tree, declaration, now, adopt)
+    for request in declaration.requests:
+        planner.look(request)
+    return planner.finish(purge)
+
+
+class _Planner:
+    def __init__(self, tree: Tree, declaration: Declaration, now: datetime, adopt: bool) -> None:
+        self.tree, self.declaration, self.now, self.adopt = tree, declaration, now, adopt
+        self.manifest = owned_manifest(tree, OWNER) or Manifest(OWNER)
+        self.sources: Mapping[str, str] = self.manifest.attributes.get("sources", {})
+        self.outside: Mapping[str, Issuer] = outside_issuers(declaration)
+        self.items: dict[str, Item] = {}
+        self.errors: list[tuple[str, str]] = []
+        self.warnings: list[str] = []
+
+    def refuse(self, request: Request, reason: str, message: str) -> None:
+        self.errors.append((reason, f"{request.kind} {request.name!r}: {message}"))
+
+    # One request
+
+    def look(self, request: Request) -> None:
+        above = self.declaration.issuers(request)
+        issuers = [self.items[issuer.name] for issuer in above if issuer.name in self.items]
+        files = self._read(request)
+        if files is None or len(issuers) < len(above):
+            return
+        seen = {content: _seen(state) for content, state in files.items()}
+        item = Item(request, issuers, seen, self.outside.get(request.issuer or "", AUTHORITY))
+        self._examine(item, files)
+        refusals = list(checks.refusals(request, item.facts, self.now))
+        for reason, message in refusals:
+            self.refuse(request, reason, message)
+        if refusals:
+            # Whether what it issues can stay is another question, for when this one is answered.
+            return
+        self.items[request.name] = item
+        self._decide(item)
+        self._compare(item, files)
+        self._check_ownership(item, files)
+
+    def _read(self, request: Request) -> Optional[dict[str, Optional[FileState]]]:
+        found: dict[str, Optional[FileState]] = {}
+        for content, path in request.files.items():
+            try:
+                state = self.tree.read(path)
+            except FileError as error:
+                self.refuse(request, error.reason, error.message)
+                return None
+            if content == "key" and state is not None and state.links > 1:
+                message = f"{self.tree.name(path)}: the key has {state.links} hard links: remove the others"
+                self.refuse(request, "hard_link", message)
+            found[content] = state
+        return found
+
+    def _is_as_written(self, item: Item, content: str) -> bool:
+        seen = item.seen[content]
+        return seen is not None and self.manifest.files.get(item.request.files[content]) == seen.digest
+
+    def _examine(self, item: Item, files: Mapping[str, Optional[FileState]]) -> None:
+        """Read key and certificate. What has the hashes we noted when we wrote it needs no proof of its signature."""
+        certificate, key = files["certificate"], files["key"]
+        written = self._is_as_written(item, "key") and self._is_as_written(item, "certificate")
+        facts = Facts()
+        if certificate is not None:
+            try:
+                item.certificate = crypto.read_certificate(certificate.content)
+                facts = crypto.facts_of(item.certificate)
+            except ValueError as error:
+                item.certificate = None
+                name = self.tree.name(item.request.files["certificate"])
+                facts = Facts(certificate=checks.BAD, problem=f"{name}: {error}")
+        if written and item.certificate is not None:
+            facts = replace(facts, key=GOOD, key_matches=True)
+        else:
+            facts, item.key = crypto.with_key(facts, item.certificate, key.content if key else None)
+        if facts.certificate == GOOD:
+            facts = replace(facts, issued_by=item.issuer.look(item, self.tree, written))
+        item.facts = facts
+
+    def _decide(self, item: Item) -> None:
+        request, facts = item.request, item.facts
+        item.reasons = checks.reasons(request, facts, self.now, item.issuer.decides)
+        item.new_key = item.issues and checks.needs_new_key(request, facts)
+        if not item.new_key:
+            own = crypto.identifiers(item.certificate)[0] if item.certificate is not None and not item.issues else None
+            item.identity = (request.subject, own or crypto.key_id((item.key or item.certificate).public_key()))
+        if item.issues:
+            self._check_validity(item)
+        elif self.now < facts.not_before:
+            self.warnings.append(
+                f"{request.kind} {request.name!r} is valid from {time_text(facts.not_before)} only: "
+                "is this machine's clock right?"
+            )
+
+    def _compare(self, item: Item, files: Mapping[str, Optional[FileState]]) -> None:
+        """Find what else is wrong with its files."""
+        drift, rewrites = [], []
+        for content, path in item.request.files.items():
+            found = list(self._drift(item, content, path, files[content]))
+            drift.extend(found)
+            if found:
+                rewrites.append(content)
+        item.drift, item.rewrites = tuple(dict.fromkeys(drift)), tuple(rewrites)
+
+    def _drift(self, item: Item, content: str, path: str, state: Optional[FileState]) -> Iterator[str]:
+        if state is None:
+            if content not in ("key", "certificate") and not item.issues:
+                yield f"{content}_missing"
+            return
+        wanted = access(item.request, content)
+        if state.mode != wanted.mode:
+            yield f"{content}_mode"
+            if OUTPUTS[content].needs_key and state.mode & 0o077:
+                self.warnings.append(f"{self.tree.name(path)}: the key could be read by others ({state.mode:04o})")
+        if OUTPUTS[content].needs_key and state.uid != os.geteuid():
+            yield f"{content}_owner"
+        if content == "key" or item.issues:
+            return
+        if item.waits and content != "certificate":
+            yield "chain_changed"
+        elif not self._is_current(item, content, path, state):
+            yield f"{content}_changed"
+
+    def _is_current(self, item: Item, content: str, path: str, state: FileState) -> bool:
+        if OUTPUTS[content].by_source:
+            return self._is_as_written(item, content) and self.sources.get(path) == source(content, item.issued)
+        return OUTPUTS[content].render(item.issued) == state.content
+
+    def _check_validity(self, item: Item) -> None:
+        if not item.issuers:
+            return
+        issuer = item.issuers[0]
+        ends = checks.not_after(issuer.request, self.now) if issuer.issues else issuer.facts.not_after
+        wanted = checks.not_after(item.request, self.now)
+        if wanted > ends:
+            self.refuse(
+                item.request,
+                "outlives_issuer",
+                f"it would be valid until {time_text(wanted)}, its issuer {issuer.request.name!r} only until "
+                f"{time_text(ends)}: shorten valid_for, or renew the issuer earlier (its renew_before)",
+            )
+        if not issuer.issues and issuer.facts.not_before > self.now:
+            self.refuse(
+                item.request,
+                "ca_not_yet_valid",
+                f"its issuer {issuer.request.name!r} is valid from {time_text(issuer.facts.not_before)} only, "
+                f"and it is {time_text(self.now)} here: is this machine's clock right?",
+            )
+
+    def _check_ownership(self, item: Item, files: Mapping[str, Optional[FileState]]) -> None:
+        for content, path in item.request.files.items():
+            state = files[content]
+            if state is None or self.manifest.owns(path, state.content):
+                continue
+            if self.adopt:
+                item.drift = tuple(dict.fromkeys((*item.drift, "adopted")))
+            else:
+                self.refuse(
+                    item.request,
+                    "foreign_file",
+                    f"{self.tree.name(path)} is not ours: move it away, or set adopt to take it over",
+                )
+
+    # All of them
+
+    def finish(self, purge: bool) -> PkiPlan:
+        declared = {path for request in self.declaration.requests for path in request.files.values()}
+        if self.errors:
+            messages = [message for _reason, message in self.errors]
+            more = f" (and {len(messages) - 1} more)" if len(messages) > 1 else ""
+            raise PlatformError(messages[0] + more, self.errors[0][0], messages if more else ())
+        stale = sorted(path for path in (*self.manifest.files, *self.manifest.pending) if path not in declared)
+        kept = {path: state.digest for path in stale for state in [self._stale(path)] if state is not None}
+        foreign, left = look_around(self.tree, self.manifest, declared)
+        items = list(self.items.values())
+        found = [change for item in items for change in changes(item)]
+        unchanged = len(items) - len(found)
+        removes: frozenset[str] = frozenset()
+        if purge:
+            found.extend(Change(DELETE, "file", path, ("not_declared",)) for path in kept)
+            removes, kept = frozenset(kept), {}
+        found.extend(left_by_a_crash(left))
+        if not found and self._manifest_is_behind(items, kept):
+            found.append(Change(UPDATE, "manifest", MANIFEST, ("unfinished_run",)))
+        plan = Plan(tuple(found), unchanged, tuple(foreign))
+        return PkiPlan(plan, items, self.manifest, self.now, self.sources, kept, removes, tuple(left), self.warnings)
+
+    def _stale(self, path: str) -> Optional[Seen]:
+        try:
+            state = self.tree.read(path)
+        except FileError:
+            return None
+        return _seen(state) if state is not None and self.manifest.owns(path, state.content) else None
+
+    def _manifest_is_behind(self, items: Sequence[Item], kept: Mapping[str, str]) -> bool:
+        # Nothing is going to be issued, so each file is there.
+        wanted = {
+            item.request.files[content]: seen.digest
+            for item in items
+            for content, seen in item.seen.items()
+            if seen is not None
+        }
+        wanted.update(kept)
+        return bool(self.manifest.pending) or wanted != self.manifest.files
+
+
+def _seen(state: Optional[FileState]) -> Optional[Seen]:
+    return None if state is None else Seen(digest_of(state.content), state.mode, state.uid)
