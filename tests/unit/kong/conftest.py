@@ -2,7 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Nodes for kong_sync: fresh stand-ins, and a proxy that fails in front of one."""
+"""Nodes for kong_sync: fresh stand-ins, and a proxy that fails in front of one.
+
+A module for nodes without a database says so with a fixture `mode` of its own.
+"""
 
 from __future__ import annotations
 
@@ -17,9 +20,14 @@ from tests.contract.kong.standin import standin
 
 
 @pytest.fixture
-def url() -> Iterator[str]:
-    """A node with a database."""
-    with standin(mode="postgres") as node:
+def mode() -> str:
+    return "postgres"
+
+
+@pytest.fixture
+def url(mode: str) -> Iterator[str]:
+    """A fresh, empty node."""
+    with standin(mode=mode) as node:
         yield node.url
 
 

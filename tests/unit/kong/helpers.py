@@ -23,8 +23,87 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.exec
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.policy import Limits
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.sync import Settings, Sync, prepare
 
+from tests.contract.kong.client import Client as Admin
+
 #: No limits: they are the engine's, and tested there.
 FREE = Limits(delete=100, update=100, allow_empty=True)
+
+#: One of each kind, in every form that a state file knows, but for certificates and keys.
+EVERYTHING = """
+_info:
+  select_tags: [team-a, graph.shop]
+  defaults:
+    route: {strip_path: false}
+_plugin_configs:
+  limits: {minute: 100, policy: local}
+services:
+- name: api
+  url: https://api.test/base
+  tags: [extra]
+  routes:
+  - name: api
+    paths: [/api, "~/v[0-9]+$"]
+    methods: [POST, GET]
+    headers: {x-version: [v1]}
+    plugins:
+    - name: cors
+      config: {origins: ["https://b.test", "https://a.test"]}
+  plugins:
+  - name: rate-limiting
+    instance_name: limits-of-api
+    _config: limits
+  - name: request-transformer
+    config: {add: {headers: ["X-Service:api"]}}
+- name: rpc
+  host: rpc.test
+  protocol: grpc
+  port: 50051
+  routes:
+  - name: rpc
+    protocols: [grpc, grpcs]
+    hosts: ["*.rpc.test"]
+routes:
+- name: alone
+  paths: [/alone]
+plugins:
+- name: prometheus
+- name: rate-limiting
+  consumer: api-user
+  service: {name: api}
+  config: {minute: 5, redis_host: redis.test, redis_port: 6380}
+consumers:
+- username: api-user
+  custom_id: "42"
+  keyauth_credentials:
+  - key: EXAMPLE-KEY-1
+  - {key: EXAMPLE-KEY-2, ttl: 3600}
+  basicauth_credentials:
+  - {username: api, password: EXAMPLE-PASSWORD}
+  jwt_secrets:
+  - key: issuer
+  hmacauth_credentials:
+  - {username: signer, secret: EXAMPLE-SECRET}
+  oauth2_credentials:
+  - {name: app, client_id: app-1, client_secret: EXAMPLE-CLIENT, hash_secret: true, redirect_uris: ["http://h.test/"]}
+  acls:
+  - group: admins
+- custom_id: only-this
+upstreams:
+- name: pool.test
+  algorithm: least-connections
+  targets:
+  - target: h1
+  - {target: "h2:9000", weight: 10}
+  - target: "[::1]:80"
+- name: ring.test
+  hash_on: header
+  hash_on_header: x-user
+  hash_fallback: ip
+vaults:
+- {name: env, prefix: my-env, config: {prefix: KONG_}}
+key_sets:
+- name: signing
+"""
 
 
 def state(text: str, **options: Any) -> State:
@@ -92,3 +171,15 @@ def with_settings(**options: Any) -> Settings:
 
 def dump(data: Any) -> str:
     return yaml.safe_dump(data, sort_keys=False)
+
+
+def everything(client: Admin) -> Any:
+    """All entities but for what a load resets."""
+    found = {
+        path: client.all(path)
+        for path in ("/services", "/routes", "/plugins", "/consumers", "/basic-auths", "/key-auths", "/upstreams")
+    }
+    found["targets"] = [target for up in found["/upstreams"] for target in client.all(f"/upstreams/{up['id']}/targets")]
+    for row in (row for rows in found.values() for row in rows):
+        row.pop("updated_at", None)
+    return found

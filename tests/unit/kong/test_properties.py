@@ -18,8 +18,7 @@ from hypothesis import strategies as st
 from tests.contract.kong.client import Client
 from tests.contract.kong.faults import answer_after, fault_proxy
 from tests.contract.kong.standin import standin
-from tests.unit.kong.helpers import converges, inline, refused, synced, with_settings
-from tests.unit.kong.test_dbless import everything
+from tests.unit.kong.helpers import converges, everything, inline, refused, synced, with_settings
 
 FOREIGN = {
     "_format_version": "3.0",
