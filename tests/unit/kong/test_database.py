@@ -2,7 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""kong_sync against a node with a database: everything can be declared, and a second run finds nothing to do."""
+"""kong_sync against a node with a database: everything can be declared, and a second run finds nothing to do.
+
+Tests named `deck_N` show that what decK's users reported as issue N of Kong/deck does not happen here.
+"""
 
 from __future__ import annotations
 
@@ -85,8 +88,8 @@ def test_ids_follow_from_names_and_owner(url: str, admin: Client) -> None:
     assert admin.ok("GET", "/services/s")["id"] != first
 
 
-def test_a_declared_id_renames_what_has_it(url: str) -> None:
-    """decK #698: the new name belongs to something that is to be renamed or to go."""
+def test_deck_698_a_declared_id_renames_what_has_it(url: str) -> None:
+    """The new name belongs to something that is to be renamed or to go."""
     ids = "00000000-0000-4000-8000-00000000000"
     synced(url, state(f"services: [{{id: {ids}1, name: a, host: a.test}}, {{id: {ids}2, name: b, host: b.test}}]"))
     swapped = state(f"services: [{{id: {ids}1, name: b, host: a.test}}, {{id: {ids}2, name: a, host: b.test}}]")
@@ -133,16 +136,15 @@ def password(text: str, **more: str) -> Any:
     return inline(consumers=[{"username": "c", "basicauth_credentials": [{"username": "u", "password": text, **more}]}])
 
 
-def test_a_changed_password_is_seen(url: str, admin: Client) -> None:
-    """decK #145."""
+def test_deck_145_a_changed_password_is_seen(url: str, admin: Client) -> None:
     converges(url, password("first"))
     assert converges(url, password("second"))["update"] == 1
     (found,) = admin.all("/basic-auths")
     assert found["password"] == hashlib.sha1(f"second{found['consumer']['id']}".encode()).hexdigest()
 
 
-def test_a_dumped_password_is_not_hashed_twice(url: str, admin: Client) -> None:
-    """decK #1843: dump and sync."""
+def test_deck_1843_a_dumped_password_is_not_hashed_twice(url: str, admin: Client) -> None:
+    """Dump and sync."""
     synced(url, password("first"))
     (before,) = admin.all("/basic-auths")
     assert synced(url, password(before["password"]))["update"] == 0
@@ -158,8 +160,7 @@ def test_a_password_stays_where_only_tags_change(url: str, admin: Client) -> Non
     assert found["password"] == hashlib.sha1(f"first{found['consumer']['id']}".encode()).hexdigest()
 
 
-def test_a_target_without_a_port_is_not_made_anew(url: str, admin: Client) -> None:
-    """decK #1556."""
+def test_deck_1556_a_target_without_a_port_is_not_made_anew(url: str, admin: Client) -> None:
     what = state("upstreams: [{name: u, targets: [{target: h1}]}]")
     converges(url, what)
     (before,) = admin.all("/upstreams/u/targets")
@@ -168,8 +169,8 @@ def test_a_target_without_a_port_is_not_made_anew(url: str, admin: Client) -> No
     assert (after["id"], after["weight"]) == (before["id"], 7)
 
 
-def test_defaults_and_legacy_fields_do_not_differ(url: str, admin: Client) -> None:
-    """decK #196, #1251: what is moved is compared where it is now, under either name."""
+def test_deck_196_1251_defaults_and_legacy_fields_do_not_differ(url: str, admin: Client) -> None:
+    """What is moved is compared where it is now, under either name."""
     old = state("plugins: [{name: rate-limiting, config: {minute: 1, policy: redis, redis_host: r.test}}]")
     new = state("plugins: [{name: rate-limiting, config: {minute: 1, policy: redis, redis: {host: r.test}}}]")
     converges(url, old)
@@ -229,8 +230,7 @@ def test_ca_certificates_of_a_service(url: str, admin: Client, pem: tuple[str, s
     assert admin.ok("GET", "/services/s")["ca_certificates"] == [there["id"]]
 
 
-def test_sync_without_tags_leaves_other_peoples_objects(url: str, admin: Client) -> None:
-    """decK #940."""
+def test_deck_940_sync_without_tags_leaves_other_peoples_objects(url: str, admin: Client) -> None:
     admin.ok("PUT", "/services/theirs", {"host": "t.test"})
     admin.ok("PUT", "/services/tagged", {"host": "t.test", "tags": ["team-b"]})
     converges(url, state("services: [{name: s, host: h.test}]"))

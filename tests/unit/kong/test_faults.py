@@ -100,6 +100,21 @@ def test_k03_an_error_of_the_node_is_tried_again_and_then_told(proxy: FaultProxy
     assert converges(proxy.url, state(FIVE.replace("host: h", "host: new")))["update"] == 4
 
 
+def test_k03_a_run_that_failed_in_the_middle_drops_no_delete(proxy: FaultProxy, admin: Client) -> None:
+    """decK leaves deletes undone after an error, and the next dump takes them for wanted."""
+    synced(proxy.url, state(FIVE))
+    what = state("services: [{name: s1, host: new}, {name: s2, host: new}, {name: s3, host: h}, {name: s6, host: h}]")
+    proxy.inject(faults.answer_before(400, body=b'{"message":"no"}'), method="PUT", nth=2)
+    error = refused(proxy.url, what, ONE_AT_A_TIME)
+    assert error.result["outcome"]["not_attempted"] == [
+        "update service 's2'",
+        "delete service 's4'",
+        "delete service 's5'",
+    ]
+    assert names(admin) == ["s1", "s2", "s3", "s4", "s5", "s6"]
+    assert converges(proxy.url, what) == {"create": 0, "update": 2, "delete": 2, "unchanged": 2}
+
+
 def test_k04_retry_after_is_waited_for(proxy: FaultProxy) -> None:
     proxy.inject(faults.too_many_requests("7"), method="PUT", nth=2)
     proxy.inject(faults.too_many_requests("Fri, 15 Jan 2027 08:00:09 GMT"), method="GET", path="/services")
@@ -171,6 +186,12 @@ def test_k06_a_node_that_does_not_answer(proxy: FaultProxy) -> None:
     proxy.release()
     assert error.reason == "timeout"
     assert "no answer to PUT /services/" in error.message
+
+
+@pytest.mark.parametrize("fault", [faults.delay(0.01), faults.drip(64, 0.001)], ids=lambda fault: fault.name)
+def test_k06_a_slow_node_is_waited_for(proxy: FaultProxy, fault: faults.Fault) -> None:
+    proxy.inject(fault, times=None)
+    assert converges(proxy.url, state(FIVE))["create"] == 5
 
 
 def test_k06_nobody_listens() -> None:
@@ -344,7 +365,7 @@ def test_k11_k12_another_team_with_our_tag_and_mass_deletion(url: str, admin: Cl
     assert len(names(admin)) == 12
 
 
-def test_k13_more_than_a_page(url: str, admin: Client) -> None:
+def test_k13_deck_3_thousands_of_entities_cost_a_request_a_page(url: str) -> None:
     what = inline(services=[{"name": f"s{number:04}", "host": "h"} for number in range(1001)])
     assert synced(url, what)["create"] == 1001
     with planned(url, what) as sync:
@@ -405,8 +426,7 @@ plugins:
 """
 
 
-def test_k15_no_secret_in_plan_diff_result_or_error(url: str, admin: Client) -> None:
-    """decK #232, #462, #2132."""
+def test_k15_deck_232_462_2132_no_secret_in_plan_diff_result_or_error(url: str, admin: Client) -> None:
     with planned(url, state(SECRETS)) as sync:
         assert "HUSH" not in repr(sync.plan.to_data(-1))
         assert "X-Service:api" in repr(sync.plan.to_data(-1))
