@@ -11,7 +11,7 @@ from pathlib import Path as File
 from ansible_collections.zerotrust.platform.plugins.module_utils._errors import PlatformError
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.loader import load
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.problems import GraphError
-from ansible_collections.zerotrust.platform.plugins.module_utils._pki.declaration import Source
+from ansible_collections.zerotrust.platform.plugins.module_utils._pki.reading import Source
 
 
 def read_source(src: str) -> Source:

@@ -1,0 +1,179 @@
+# Copyright: (c) 2026, zerotrust.platform contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Reads what a declaration says of one authority or certificate, by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Optional
+
+from ansible_collections.zerotrust.platform.plugins.module_utils._durations import duration, duration_text
+from ansible_collections.zerotrust.platform.plugins.module_utils._graph.problems import show
+from ansible_collections.zerotrust.platform.plugins.module_utils._pki import names
+from ansible_collections.zerotrust.platform.plugins.module_utils._pki.model import (
+    ALTERNATIVE_NAMES,
+    AUTHORITY_FILES,
+    CA,
+    CERTIFICATE_FILES,
+    DAY,
+    KEY_TYPES,
+    PROFILES,
+    SUBJECT_FIELDS,
+    Request,
+)
+from ansible_collections.zerotrust.platform.plugins.module_utils._pki.reading import Node
+from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.paths import FileError, check_relative_path
+
+_COMMON = ("name", "issuer", "common_name", "subject", "key_type", "valid_for", "renew_before", "files")
+_AUTHORITY = (*_COMMON, "path_length")
+_CERTIFICATE = (*_COMMON, "profile", *ALTERNATIVE_NAMES)
+_LONGEST = 100 * 365 * DAY
+#: Upper bounds of RFC 5280, appendix A.1, in characters.
+_LENGTHS = {"country": 2, "state": 128, "locality": 128}
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A request before it is known who issues what. renew_before: as declared."""
+
+    request: Request
+    node: Node
+    renew_before: Optional[int]
+
+
+def read_authority(node: Node) -> Optional[Draft]:
+    before = len(node.problems)
+    node.only(_AUTHORITY)
+    name = _name(node)
+    common_name = node.text("common_name", _attribute(64)) or name
+    files = _files(node, AUTHORITY_FILES, name)
+    return _draft(node, before, name, common_name, CA, files, path_length=node.whole("path_length", 0, 16))
+
+
+def read_certificate(node: Node) -> Optional[Draft]:
+    before = len(node.problems)
+    node.only(_CERTIFICATE)
+    name = _name(node)
+    if node.data.get("issuer") is None:
+        node.report((), "missing", "has no issuer: name the authority that signs it")
+    readers = {"dns": names.dns, "ips": names.ip, "uris": names.uri, "emails": names.email}
+    found = {kind: node.texts(kind, readers[kind]) for kind in ALTERNATIVE_NAMES}
+    profile = node.choice("profile", PROFILES, "server")
+    common_name = node.text("common_name", _attribute(64))
+    files = _files(node, CERTIFICATE_FILES, name)
+    # A name that is wrong is no name that is missing.
+    if len(node.problems) == before:
+        _identity(node, profile, found, common_name)
+    common_name = common_name or next((dns for dns in found["dns"] if len(dns) <= 64), None)
+    return _draft(node, before, name, common_name, profile, files, **found)
+
+
+def _draft(
+    node: Node,
+    before: int,
+    name: str,
+    common_name: Optional[str],
+    profile: str,
+    files: Mapping[str, str],
+    **others: object,
+) -> Optional[Draft]:
+    subject = _subject(node)
+    valid_for = node.text("valid_for", duration) or (3650 if profile == CA else 365) * DAY
+    renew_before = node.text("renew_before", duration)
+    key_type = node.choice("key_type", KEY_TYPES, KEY_TYPES[0])
+    issuer = node.text("issuer")
+    if valid_for > _LONGEST:
+        node.report("valid_for", "bad_valid_for", "is more than 100 years")
+    if renew_before is not None and renew_before >= valid_for:
+        message = f"is {duration_text(renew_before)}, which must be less than valid_for ({duration_text(valid_for)})"
+        node.report("renew_before", "bad_renew_before", message)
+    if len(node.problems) > before:
+        return None
+    if common_name:
+        subject = (*subject, ("common_name", common_name))
+    request = Request(name, issuer, subject, profile, key_type, valid_for, 0, files, **others)  # type: ignore[arg-type]
+    return Draft(request, node, renew_before)
+
+
+def _name(node: Node) -> str:
+    if node.data.get("name") is None:
+        node.report((), "missing", "has no name")
+    return node.text("name", names.item_name) or ""
+
+
+def _subject(node: Node) -> tuple[tuple[str, str], ...]:
+    inner = node.mapping("subject")
+    if inner is None:
+        return ()
+    inner.only(SUBJECT_FIELDS)
+    found = []
+    for attribute in SUBJECT_FIELDS:
+        check = _country if attribute == "country" else _attribute(_LENGTHS.get(attribute, 64))
+        value = inner.text(attribute, check)
+        if value is not None:
+            found.append((attribute, value))
+    return tuple(found)
+
+
+def _files(node: Node, known: Sequence[str], name: str) -> dict[str, str]:
+    defaults = _default_files(known, name)
+    inner = node.mapping("files")
+    if inner is None:
+        return defaults if node.data.get("files") is None else {}
+    inner.only(known)
+    found = {}
+    for content in known:
+        value = inner.text(content)
+        if value is None:
+            if content in ("key", "certificate"):
+                found[content] = defaults[content]
+            continue
+        try:
+            found[content] = check_relative_path(value)
+        except FileError as error:
+            inner.report(content, error.reason, error.message)
+    return found
+
+
+def _default_files(known: Sequence[str], name: str) -> dict[str, str]:
+    if known is AUTHORITY_FILES:
+        return {"key": f"authorities/{name}/key.pem", "certificate": f"authorities/{name}/cert.pem"}
+    return {
+        "key": f"{name}/key.pem",
+        "ca": f"{name}/ca-cert.pem",
+        "fullchain": f"{name}/fullchain.pem",
+        "certificate": f"{name}/cert.pem",
+    }
+
+
+def _identity(node: Node, profile: str, found: Mapping[str, tuple[str, ...]], common_name: Optional[str]) -> None:
+    if not any(found.values()) and (profile != "client" or not common_name):
+        message = "has no names: give it dns, ips, uris or emails (clients ignore the common name of a server)"
+        node.report((), "no_names", message)
+    elif common_name and profile != "client" and common_name.lower() not in (*found["dns"], *found["ips"]):
+        message = f"{show(common_name)} is none of its dns or ips, and clients ignore it here: add it there"
+        node.report("common_name", "bad_common_name", message)
+    spiffe = [value for value in found["uris"] if value.startswith("spiffe:")]
+    if spiffe and len(found["uris"]) > 1:
+        message = f"{show(spiffe[0])} is a SPIFFE ID, which must be the only URI of a certificate (X.509-SVID, 2)"
+        node.report("uris", "bad_uris", message)
+
+
+def _attribute(length: int) -> Callable[[str], str]:
+    def check(value: str) -> str:
+        if not value.strip() or value != value.strip() or not value.isprintable():
+            raise ValueError("must be text without control characters or blanks at its ends")
+        if len(value) > length:
+            raise ValueError(f"is longer than {length} characters (RFC 5280, appendix A.1)")
+        return value
+
+    return check
+
+
+def _country(value: str) -> str:
+    if len(value) != 2 or not value.isascii() or not value.isalpha() or not value.isupper():
+        raise ValueError("is no country code of two capital letters (ISO 3166)")
+    return value
