@@ -39,6 +39,20 @@ options:
   state:
     description: The same, inline. For a few objects; use O(src) for more.
     type: dict
+  graph:
+    description: The same, as a gateway of a service graph asks for it.
+    type: dict
+    suboptions:
+      src:
+        description: The service graph's file, on the machine where the module runs.
+        type: path
+        required: true
+      overrides:
+        description: Values that are laid upon the file, mappings key by key. A value that is null removes the key.
+        type: dict
+      gateway:
+        description: The name of the gateway in the graph. By default its only one of the kind V(kong).
+        type: str
   select_tags:
     description:
       - The owner's tags, at most 5. Every declared object gets them, and what has all of them is ours.
@@ -135,6 +149,14 @@ EXAMPLES = r"""
     connection:
       url: http://127.0.0.1:8001
     src: kong.yml
+    purge: true
+
+- name: Make the gateway as a service graph asks for it
+  zerotrust.platform.kong_sync:
+    connection:
+      url: http://127.0.0.1:8001
+    graph:
+      src: service_graph.yml
     purge: true
 
 - name: Declare a service and its route inline
@@ -241,8 +263,10 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._ansible import
     require,
     run,
 )
+from ansible_collections.zerotrust.platform.plugins.module_utils._enforcement.kong import configuration
 from ansible_collections.zerotrust.platform.plugins.module_utils._errors import PlatformError
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.loader import Loaded
+from ansible_collections.zerotrust.platform.plugins.module_utils._graph.source import GRAPH_OPTIONS, read_graph
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.api_keys import (
     API_KEYS_OPTIONS,
     ApiKeys,
@@ -271,7 +295,11 @@ def body(module: AnsibleModule) -> Work:
     }
     module.no_log_values = hidden
     settings = Settings.of(params)
-    loaded = read_state(params["src"]) if params["src"] else Loaded(params["state"])
+    if params["graph"]:
+        graph = params["graph"]
+        loaded = Loaded(configuration(read_graph(graph["src"], graph["overrides"]), graph["gateway"]))
+    else:
+        loaded = read_state(params["src"]) if params["src"] else Loaded(params["state"])
     state = parse_state(loaded, params["select_tags"] or (), os.environ)
     workspace = params["workspace"] or state.workspace
     prunes = settings.purge and settings.policy == "sync"
@@ -320,12 +348,13 @@ def main() -> None:
             **API_KEYS_OPTIONS,
             "src": {"type": "path"},
             "state": {"type": "dict", "no_log": True},
+            "graph": {"type": "dict", "options": {**GRAPH_OPTIONS, "gateway": {"type": "str"}}},
             "select_tags": {"type": "list", "elements": "str"},
             "wait": {"type": "bool", "default": False},
             "wait_timeout": {"type": "float", "default": 30},
         },
-        mutually_exclusive=[("src", "state")],
-        required_one_of=[("src", "state")],
+        mutually_exclusive=[("src", "state", "graph")],
+        required_one_of=[("src", "state", "graph")],
         supports_check_mode=True,
     )
     require(module, ("yaml", "PyYAML"))

@@ -24,9 +24,10 @@ Kong's ways that shaped it:
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, Optional
 
 from ansible_collections.zerotrust.platform.plugins.module_utils._enforcement.common import MANAGED_BY, Rendered
+from ansible_collections.zerotrust.platform.plugins.module_utils._errors import PlatformError
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.flows import paths_below
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.flowset import FlowSet, Grant
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.intervals import Intervals
@@ -55,6 +56,22 @@ def render(graph: Graph) -> Rendered:
         for name, gateway in sorted(graph.gateways.items())
         if gateway.kind == "kong"
     }
+
+
+def configuration(graph: Graph, gateway: Optional[str] = None) -> dict[str, Any]:
+    """The configuration of one gateway, by default of the only one. Raises PlatformError: `no_gateway`."""
+    names = sorted(name for name, found in graph.gateways.items() if found.kind == "kong")
+    if gateway is None and len(names) == 1:
+        gateway = names[0]
+    if gateway not in names:
+        wrong = "name one of them" if gateway is None else f"{gateway!r} is none of them"
+        raise PlatformError(
+            f"the graph {graph.name!r} has {len(names)} gateways of the kind kong ({', '.join(names)}); {wrong}"
+            if names
+            else f"the graph {graph.name!r} has no gateway of the kind kong",
+            "no_gateway",
+        )
+    return _configuration(graph, graph.gateways[gateway])
 
 
 def _exposes(graph: Graph, gateway: str) -> list[tuple[Service, Expose]]:

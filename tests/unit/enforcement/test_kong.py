@@ -8,8 +8,10 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
 from ansible_collections.zerotrust.platform.plugins.module_utils._documents import files
 from ansible_collections.zerotrust.platform.plugins.module_utils._enforcement import kong
+from ansible_collections.zerotrust.platform.plugins.module_utils._errors import PlatformError
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.model import Graph
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.parse import graph_of
 from hypothesis import given
@@ -342,6 +344,24 @@ def test_only_kong_gateways_are_rendered() -> None:
             {"_format_version": "3.0", "_info": {"select_tags": ["zerotrust.platform", "graph.shop"]}}
         ]
     }
+
+
+def test_the_configuration_of_one_gateway() -> None:
+    gateways = {"a": {"kind": "kong"}, "b": {"kind": "kong", "namespace": "b", "consumers": ["c"]}}
+    data = {"name": "shop", "trust_domain": "example.org", "services": {"web": {"port": 80}}}
+    two = graph_of({**data, "gateways": gateways})
+    assert kong.configuration(two, "b") == kong.render(two)["kong/b.yml"][0]
+    one = graph_of({**data, "gateways": {"kong": {}}})
+    assert kong.configuration(one) == kong.configuration(one, "kong")
+    several = "the graph 'shop' has 2 gateways of the kind kong (a, b); "
+    for found, gateway, message in (
+        (two, None, f"{several}name one of them"),
+        (two, "c", f"{several}'c' is none of them"),
+        (graph_of(data), None, "the graph 'shop' has no gateway of the kind kong"),
+    ):
+        with pytest.raises(PlatformError) as error:
+            kong.configuration(found, gateway)
+        assert (error.value.reason, error.value.message) == ("no_gateway", message)
 
 
 @given(strategies.parsed_graphs())
