@@ -273,7 +273,7 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._kong.api_keys 
     given_secrets,
     prepare_keys,
 )
-from ansible_collections.zerotrust.platform.plugins.module_utils._kong.client import Client, Connection
+from ansible_collections.zerotrust.platform.plugins.module_utils._kong.client import Client
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.node import node_of, provider_of, wait_ready
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.options import (
     KONG_OPTIONS,
@@ -282,6 +282,7 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._kong.options i
     state_secrets,
 )
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.state import parse_state, read_state
+from ansible_collections.zerotrust.platform.plugins.module_utils._kong.transport import Connection
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.sync import Settings, prepare
 
 

@@ -24,11 +24,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Optional
 from urllib.parse import quote
 
-from ansible_collections.zerotrust.platform.plugins.module_utils._kong.client import AdminError, Client
+from ansible_collections.zerotrust.platform.plugins.module_utils._kong.client import Client
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.inventory import Inventory
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.kinds import KINDS, Kind
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.naming import Row
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.reading import Reader
+from ansible_collections.zerotrust.platform.plugins.module_utils._kong.transport import AdminError
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.model import Actual, Claim, Desired, Step
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.plan import CREATE, DELETE
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.provider import (

@@ -27,7 +27,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Optional
 
-from ansible_collections.zerotrust.platform.plugins.module_utils._kong.client import AdminError, Client
+from ansible_collections.zerotrust.platform.plugins.module_utils._kong.client import Client
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.identity import stable_id
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.inventory import (
     RUNNING,
@@ -39,6 +39,7 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._kong.kinds imp
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.naming import Row
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.reading import Reader
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.state import Declared
+from ansible_collections.zerotrust.platform.plugins.module_utils._kong.transport import AdminError
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.model import Actual, Desired, Ref, Step
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.plan import DELETE
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.provider import (

@@ -10,12 +10,13 @@ client ─▶ node_of: version, edition, database or not ─▶ provider_of: Dat
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Optional, Union
 from urllib.parse import quote
 
 from ansible_collections.zerotrust.platform.plugins.module_utils._errors import PlatformError
-from ansible_collections.zerotrust.platform.plugins.module_utils._kong.client import AdminError, Client
+from ansible_collections.zerotrust.platform.plugins.module_utils._kong.client import Client
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.database import Database
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.declarative import (
     Declarative,
@@ -28,6 +29,7 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._kong.inventory
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.naming import Rows
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.reading import Reader
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.state import State
+from ansible_collections.zerotrust.platform.plugins.module_utils._kong.transport import AdminError
 
 #: Between two looks at a node that is not ready.
 _PAUSE = 0.2
@@ -35,11 +37,19 @@ _PAUSE = 0.2
 
 @dataclass(frozen=True)
 class Node:
-    """version: such as 3.9.1. enterprise: whether it is that edition. dbless: whether it has no database."""
+    """version: such as 3.9.1. enterprise: whether it is that edition. dbless: whether it has no database.
+
+    configuration: what it says of its settings; it leaves out the secret ones.
+    """
 
     version: str
     enterprise: bool
     dbless: bool
+    configuration: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+    @property
+    def mode(self) -> str:
+        return "dbless" if self.dbless else "database"
 
 
 def node_of(client: Client, workspace: str = "") -> Node:
@@ -52,7 +62,7 @@ def node_of(client: Client, workspace: str = "") -> Node:
     if not version.split(".", 1)[0].isdigit() or int(version.split(".", 1)[0]) < 3:
         raise PlatformError(f"{client.where}: this is Kong {version}; at least 3.0 is needed", "too_old")
     enterprise = found.get("edition") == "enterprise" or "enterprise" in version
-    node = Node(version, enterprise, configuration.get("database") == "off")
+    node = Node(version, enterprise, configuration.get("database") == "off", configuration)
     if workspace and workspace != "default":
         if not enterprise:
             raise PlatformError(

@@ -19,8 +19,8 @@ import yaml
 from ansible_collections.zerotrust.platform.plugins.module_utils._errors import PlatformError
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.api_keys import ApiKeys, prepare_keys
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.client import Client as NodeClient
-from ansible_collections.zerotrust.platform.plugins.module_utils._kong.client import Connection
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.node import node_of, provider_of
+from ansible_collections.zerotrust.platform.plugins.module_utils._kong.transport import Connection
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.policy import Limits
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.sync import Settings, Sync, prepare
 

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from ansible_collections.zerotrust.platform.plugins.module_utils._errors import PlatformError
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.client import Client as Ours
-from ansible_collections.zerotrust.platform.plugins.module_utils._kong.client import Connection
+from ansible_collections.zerotrust.platform.plugins.module_utils._kong.transport import Connection
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.policy import Limits
 
 from tests.contract.kong import faults
