@@ -120,6 +120,12 @@ class Transport:
                 connection.close()
             self._open.clear()
 
+    def certificate(self) -> bytes:
+        """What the other side shows of itself, DER; empty without TLS. Raises AdminError."""
+        connection = getattr(self._local, "connection", None) or self._connect()
+        sock = connection.sock
+        return (sock.getpeercert(binary_form=True) or b"") if isinstance(sock, ssl.SSLSocket) else b""
+
     def exchange(
         self,
         method: str,
