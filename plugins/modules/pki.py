@@ -305,6 +305,11 @@ certificates:
     profile:
       description: What it is used for.
       type: str
+    state:
+      description:
+        - V(issued), V(pending) while an outside authority has not answered, or V(failed) if it has refused.
+        - Null in check mode for what is yet to be issued.
+      type: str
     names:
       description: The names it is for.
       type: list
@@ -333,6 +338,7 @@ certificates:
       issuer: development
       subject: CN=localhost
       profile: server
+      state: issued
       names: [localhost, 127.0.0.1, "::1"]
       files: {key: ssl/key.pem, certificate: ssl/cert.pem}
       serial: 5f1c6e0bbd5a4a37a1a6e30f0b1a4c9d2e7f8091

@@ -5,7 +5,8 @@
 """Who turns a request into a certificate: the seam between this tree and issuers outside of it.
 
 planning ─▶ Issuer.look    whether the certificate that is there is this issuer's; reads only
-applying ─▶ Issuer.issue   a key, a request ─▶ a certificate
+                Issuer.prepare whether it can issue now, for what is to be issued; reads only
+applying ─▶ Issuer.issue   a request ─▶ a key, a certificate
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import Any
 
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki import checks, crypto
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.checks import GOOD
-from ansible_collections.zerotrust.platform.plugins.module_utils._pki.item import Issuer, Item
+from ansible_collections.zerotrust.platform.plugins.module_utils._pki.item import Issuer, Item, Store
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.model import Declaration
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.atomic import Tree
 
@@ -27,6 +28,7 @@ class Authority:
 
     decides: frozenset[str] = frozenset()
     local = True
+    keeps: frozenset[str] = frozenset()
 
     def look(self, item: Item, tree: Tree, written: bool) -> bool:
         own, issuers = crypto.identifiers(item.certificate)
@@ -39,12 +41,20 @@ class Authority:
             same = named == item.issuers[0].identity
         return same and (written or signer is None or crypto.is_signed_by(item.certificate, signer))
 
-    def issue(self, item: Item, tree: Tree, now: datetime) -> None:
+    def prepare(self, item: Item, tree: Tree, now: datetime) -> None:
+        above = next((issuer for issuer in item.issuers if issuer.pending and issuer.certificate is None), None)
+        if above is not None:
+            item.reasons, item.pending = (), True
+
+    def issue(self, item: Item, store: Store, now: datetime) -> None:
+        if item.new_key:
+            make_key(item)
+        read_key(item, store.tree)
         request, public_key = item.request, item.key.public_key()
         # Not the identifier of an old certificate, which may be of another kind.
         item.identity = (request.subject, crypto.key_id(public_key))
         signer = item.issuers[0] if item.issuers else item
-        read_key(signer, tree)
+        read_key(signer, store.tree)
         subject, key_id = signer.identity or item.identity
         not_before = checks.not_before(now)
         if item.issuers:

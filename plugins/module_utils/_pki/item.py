@@ -29,16 +29,30 @@ class Seen:
     uid: int
 
 
+class Store(Protocol):
+    """Where an issuer writes what it keeps for itself: at once, and known to the tree's manifest."""
+
+    tree: Tree
+
+    def keep(self, path: str, content: bytes, mode: int) -> None:
+        """Write one of the paths that the issuer `keeps`."""
+
+    def drop(self, path: str) -> None:
+        """Remove one of them, if it is there."""
+
+
 class Issuer(Protocol):
     """An issuer of certificates.
 
     decides: the reasons of `checks` that are its own business, such as how long a certificate is valid. They cause
     nothing then.
     local: whether it issues in this process and at once. What is not is issued one by one, and written before the next.
+    keeps: the paths in the tree of what it keeps for itself, or looks for there.
     """
 
     decides: frozenset[str]
     local: bool
+    keeps: frozenset[str]
 
     def look(self, item: Item, tree: Tree, written: bool) -> bool:
         """Whether the item's certificate is one of this issuer's. It is asked only where there is one.
@@ -47,8 +61,19 @@ class Issuer(Protocol):
         before writing need not be proved again.
         """
 
-    def issue(self, item: Item, tree: Tree, now: datetime) -> None:
-        """Issue the certificate. The item's key is there. A PlatformError if that fails."""
+    def prepare(self, item: Item, tree: Tree, now: datetime) -> None:
+        """Asked while planning, for what has reasons to be issued. Reads only. A PlatformError refuses the run.
+
+        An issuer that has to be waited for takes the reasons away and sets `item.pending`, and `item.asks` if it has
+        anything to write. `item.coming` is the certificate that is going to be issued, if it is there already.
+        """
+
+    def issue(self, item: Item, store: Store, now: datetime) -> None:
+        """Issue the certificate, with a key that is new if `item.new_key`. A PlatformError if that fails.
+
+        It sets key (if one of the item's outputs needs it), certificate, facts, and `item.outside` if that applies; for
+        what is pending nothing of that.
+        """
 
 
 @dataclass
@@ -62,6 +87,8 @@ class Item:
     rewrites: the contents that have to be written though no certificate is issued.
     identity: what its certificates name as their issuer; None while the key is yet to be made.
     outside: the chain and the roots of what is issued outside of this tree, as far as they are known.
+    pending: whether its issuer has been asked, or is going to be, and has not answered. asks: why it is asked in this
+    run. coming: see `Issuer.prepare`. failed: why it was not issued, though it was to be: a reason code.
     """
 
     request: Request
@@ -78,6 +105,10 @@ class Item:
     new_key: bool = False
     identity: Optional[Identity] = None
     outside: tuple[tuple[Any, ...], tuple[Any, ...]] = ((), ())
+    pending: bool = False
+    asks: tuple[str, ...] = ()
+    coming: Any = None
+    failed: str = ""
 
     @property
     def issues(self) -> bool:
@@ -99,6 +130,7 @@ class Item:
     @property
     def issued(self) -> Issued:
         """What its files are made of."""
-        chain, roots = self.outside
         above = tuple(item.certificate for item in self.issuers)
-        return Issued(self.request, self.certificate, above[:-1] or chain, above[-1:] or roots, self.key, self.key_pem)
+        top = self.issuers[-1] if self.issuers else self
+        chain, roots = ((*above, *top.outside[0]), top.outside[1]) if not top.issuer.local else (above[:-1], above[-1:])
+        return Issued(self.request, self.certificate, chain, roots, self.key, self.key_pem)

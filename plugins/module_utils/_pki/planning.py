@@ -111,8 +111,13 @@ class _Planner:
             # Whether what it issues can stay is another question, for when this one is answered.
             return
         self.items[request.name] = item
-        self._decide(item)
-        self._compare(item, files)
+        try:
+            self._decide(item)
+        except PlatformError as error:
+            self.refuse(request, error.reason, error.message)
+            return
+        if item.certificate is not None or item.issues:
+            self._compare(item, files)
         self._check_ownership(item, files)
 
     def _read(self, request: Request) -> Optional[dict[str, Optional[FileState]]]:
@@ -157,10 +162,16 @@ class _Planner:
     def _decide(self, item: Item) -> None:
         request, facts = item.request, item.facts
         item.reasons = checks.reasons(request, facts, self.now, item.issuer.decides)
-        item.new_key = item.issues and checks.needs_new_key(request, facts)
-        if not item.new_key:
-            own = crypto.identifiers(item.certificate)[0] if item.certificate is not None and not item.issues else None
-            item.identity = (request.subject, own or crypto.key_id((item.key or item.certificate).public_key()))
+        if item.issues:
+            item.new_key = checks.needs_new_key(request, facts)
+            item.issuer.prepare(item, self.tree, self.now)
+        if item.pending and item.certificate is None:
+            return
+        if item.certificate is not None and not item.issues:
+            own = crypto.identifiers(item.certificate)[0] or crypto.key_id(item.certificate.public_key())
+            item.identity = (crypto.name_of(item.certificate.subject), own)
+        elif not item.new_key:
+            item.identity = (request.subject, crypto.key_id((item.key or item.certificate).public_key()))
         if item.issues:
             self._check_validity(item)
         elif self.now < facts.not_before:
@@ -207,7 +218,10 @@ class _Planner:
         if not item.issuers:
             return
         issuer = item.issuers[0]
-        ends = checks.not_after(issuer.request, self.now) if issuer.issues else issuer.facts.not_after
+        ends = issuer.facts.not_after
+        if issuer.issues:
+            coming = issuer.coming
+            ends = checks.not_after(issuer.request, self.now) if coming is None else coming.not_valid_after_utc
         wanted = checks.not_after(item.request, self.now)
         if wanted > ends:
             self.refuse(
@@ -241,6 +255,7 @@ class _Planner:
     # All of them
 
     def finish(self, purge: bool) -> PkiPlan:
+        keeps = {path for issuer in self.outside.values() for path in issuer.keeps}
         declared = {path for request in self.declaration.requests for path in request.files.values()}
         if self.errors:
             messages = [message for _reason, message in self.errors]
@@ -248,14 +263,16 @@ class _Planner:
             raise PlatformError(messages[0] + more, self.errors[0][0], messages if more else ())
         stale = sorted(path for path in (*self.manifest.files, *self.manifest.pending) if path not in declared)
         kept = {path: state.digest for path in stale for state in [self._stale(path)] if state is not None}
-        foreign, left = look_around(self.tree, self.manifest, declared)
+        foreign, left = look_around(self.tree, self.manifest, declared | keeps)
         items = list(self.items.values())
-        found = [change for item in items for change in changes(item)]
-        unchanged = len(items) - len(found)
+        by_item = [changes(item) for item in items]
+        found = [change for some in by_item for change in some]
+        unchanged = sum(not some for some in by_item)
         removes: frozenset[str] = frozenset()
         if purge:
-            found.extend(Change(DELETE, "file", path, ("not_declared",)) for path in kept)
-            removes, kept = frozenset(kept), {}
+            removes = frozenset(kept) - keeps
+            found.extend(Change(DELETE, "file", path, ("not_declared",)) for path in sorted(removes))
+            kept = {path: digest for path, digest in kept.items() if path not in removes}
         found.extend(left_by_a_crash(left))
         if not found and self._manifest_is_behind(items, kept):
             found.append(Change(UPDATE, "manifest", MANIFEST, ("unfinished_run",)))

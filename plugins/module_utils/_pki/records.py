@@ -31,10 +31,11 @@ _SHORT = {
 
 
 def changes(item: Item) -> list[Change]:
-    """The item as a change of the plan, if there is one."""
+    """The item as changes of the plan: what is asked of an outside issuer, and what is done with its files."""
     request, facts = item.request, item.facts
+    asked = [Change(CREATE, "request", request.name, item.asks, None, _shown(request, request))] if item.asks else []
     if not item.issues and not item.drift:
-        return []
+        return asked
     action = CREATE if facts.certificate == MISSING else UPDATE
     before = None
     if facts.certificate != MISSING:
@@ -42,7 +43,7 @@ def changes(item: Item) -> list[Change]:
     after = {**_shown(request, request), "valid_for": duration_text(request.valid_for)}
     if not item.issues:
         after = before or {}
-    return [Change(action, request.kind, request.name, (*item.reasons, *item.drift), before, after)]
+    return [*asked, Change(action, request.kind, request.name, (*item.reasons, *item.drift), before, after)]
 
 
 def _shown(request: Request, what: Any) -> dict[str, Any]:
@@ -71,6 +72,7 @@ def record(item: Item, now: datetime) -> dict[str, Any]:
         "issuer": request.issuer,
         "subject": _subject(request.subject),
         "profile": request.profile,
+        "state": "pending" if item.pending else "failed" if item.failed else "issued" if there else None,
         "names": [name for kind in ALTERNATIVE_NAMES for name in getattr(request, kind)],
         "files": dict(request.files),
         "serial": facts.serial if there else None,

@@ -85,24 +85,39 @@ class _Run:
     def issue(self) -> list[PlatformError]:
         """Issue and write all; what went wrong outside."""
         clean(self.tree, self.plan.left)
-        local: list[Item] = []
-        outside: list[Item] = []
-        for item in self.plan.items:
-            (local if item.issuer.local or not item.issues else outside).append(item)
-        self.write(local)
+        outside = [item for item in self.plan.items if not item.issuer.local and (item.issues or item.asks)]
+        for item in outside:
+            # What it issues waits for it, so nothing can be done without it.
+            if item.request.is_authority:
+                self.write([item])
+        waiting = {item.request.name for item in outside}
+        self.write([item for item in self.plan.items if item.request.name not in waiting])
         failures = []
         for item in outside:
-            try:
-                self.write([item])
-            except PlatformError as error:
-                failures.append(error)
+            if not item.request.is_authority:
+                try:
+                    self.write([item])
+                except PlatformError as error:
+                    item.failed = error.reason
+                    failures.append(PlatformError(f"certificate {item.request.name!r}: {error.message}", error.reason))
         return failures
+
+    def keep(self, path: str, content: bytes, mode: int) -> None:
+        digest = digest_of(content)
+        self.before = announce(self.tree, self.before, {path: digest})
+        self.tree.write(path, content, mode)
+        self.tree.sync()
+        self.files[path] = digest
+
+    def drop(self, path: str) -> None:
+        self.tree.remove(path)
+        self.files.pop(path, None)
 
     def write(self, items: Sequence[Item]) -> None:
         writes: dict[str, tuple[bytes, int]] = {}
         units: list[tuple[str, ...]] = []
         for item in items:
-            if item.writes:
+            if item.writes or item.asks:
                 writes.update(self._contents(item))
                 units.extend(_units(item))
         digests = {path: digest_of(content) for path, (content, _mode) in writes.items()}
@@ -112,11 +127,8 @@ class _Run:
         write_units(self.tree, writes, units)
 
     def _contents(self, item: Item) -> dict[str, tuple[bytes, int]]:
-        if item.issues:
-            if item.new_key:
-                issuing.make_key(item)
-            issuing.read_key(item, self.tree)
-            item.issuer.issue(item, self.tree, self.plan.now)
+        if item.issues or item.asks:
+            item.issuer.issue(item, self, self.plan.now)
         elif any(outputs.OUTPUTS[content].needs_key for content in item.writes):
             issuing.read_key(item, self.tree)
         found, issued = {}, item.issued
