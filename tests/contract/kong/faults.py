@@ -27,6 +27,8 @@ from dataclasses import dataclass, field
 from typing import Callable, Optional
 from urllib.parse import urlsplit
 
+from tests.contract.kong.serving import Streams, in_thread, port_of
+
 HTML = b"<html><head><title>502 Bad Gateway</title></head><body><h1>Bad Gateway</h1></body></html>"
 
 
@@ -246,15 +248,19 @@ class FaultProxy:
     calls: list[Call] = field(default_factory=list)
     peak: int = 0
     """How many calls were under way at the same time, at most."""
-    connections: int = 0
-    """How many connections clients have opened."""
     _rules: list[_Rule] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _now: int = 0
     _released: asyncio.Event = field(default_factory=asyncio.Event)
     _loop: Optional[asyncio.AbstractEventLoop] = None
-    _tasks: set[asyncio.Task[None]] = field(default_factory=set)
-    _transports: set[asyncio.BaseTransport] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.streams = Streams(self._serve)
+
+    @property
+    def connections(self) -> int:
+        """How many connections clients have opened."""
+        return self.streams.connections
 
     def inject(self, fault: Fault, *, method: str = "", path: str = "", nth: int = 1, times: Optional[int] = 1) -> None:
         """Let `fault` happen to the `nth` call that fits, and to the `times - 1` after it."""
@@ -287,40 +293,15 @@ class FaultProxy:
             self.calls.append(Call(method, path, request.body, fault.name if fault else ""))
         return fault
 
-    def connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.connections += 1
-        self._transports.add(writer.transport)
-        task = asyncio.get_running_loop().create_task(self._serve(reader, writer))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         node = _Upstream(self.upstream)
         try:
             while (request := await read_message(reader)) is not None:
                 await self._exchange(request, node, writer)
-        except (Cut, ConnectionError):
+        except Cut:
             pass
         finally:
             node.close()
-            # A writer that is closing has something to send first.
-            if not writer.is_closing():
-                writer.transport.abort()
-
-    async def close(self, server: asyncio.AbstractServer) -> None:
-        server.close()
-        # A connection that was accepted a moment ago needs some rounds of the loop until it is known here.
-        for _round in range(5):
-            await asyncio.sleep(0)
-        tasks = list(self._tasks)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        for transport in self._transports:
-            transport.abort()  # type: ignore[attr-defined]  # every transport of a socket has it
-        for _round in range(5):
-            await asyncio.sleep(0)
-        await server.wait_closed()
 
     async def _exchange(self, request: Message, node: _Upstream, writer: asyncio.StreamWriter) -> None:
         fault = self._take(request)
@@ -386,17 +367,7 @@ async def read_message(reader: asyncio.StreamReader) -> Optional[Message]:
 def fault_proxy(upstream: str) -> Iterator[FaultProxy]:
     """A proxy in a thread in front of the node at `upstream` (`http://host:port`)."""
     proxy = FaultProxy(upstream)
-    loop = asyncio.new_event_loop()
-    proxy._loop = loop
-    server = loop.run_until_complete(asyncio.start_server(proxy.connected, "127.0.0.1", 0, limit=1 << 26))
-    proxy.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    thread = threading.Thread(target=loop.run_forever, name="fault-proxy", daemon=True)
-    thread.start()
-
-    try:
+    with in_thread("fault-proxy", proxy.streams.listen, proxy.streams.close) as (loop, server):
+        proxy._loop = loop
+        proxy.url = f"http://127.0.0.1:{port_of(server)}"
         yield proxy
-    finally:
-        asyncio.run_coroutine_threadsafe(proxy.close(server), loop).result(timeout=30)
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join(timeout=30)
-        loop.close()

@@ -27,7 +27,6 @@ import os
 import ssl
 import subprocess
 import sys
-import threading
 import time
 import uuid
 from collections.abc import Iterator, Sequence
@@ -38,6 +37,7 @@ from typing import Any, Callable, Optional
 from tests.contract.kong.admin_api import AdminApi, Answer, Request, answer
 from tests.contract.kong.dbless import DeclarativeNode
 from tests.contract.kong.node import Node
+from tests.contract.kong.serving import in_thread, port_of, settle
 from tests.contract.kong.store import Store
 
 _REASONS = {
@@ -261,32 +261,24 @@ async def _listen(standin: StandIn, connections: set[asyncio.BaseTransport]) -> 
 
 
 def _url(server: Any, settings: Settings) -> str:
-    return f"{'https' if settings.certificate else 'http'}://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    return f"{'https' if settings.certificate else 'http'}://127.0.0.1:{port_of(server)}"
 
 
 @contextlib.contextmanager
 def standin(**settings: Any) -> Iterator[Address]:
     """A node in a thread of this process; `settings` as in `Settings`."""
     node = StandIn(Settings(**settings))
-    loop = asyncio.new_event_loop()
     connections: set[asyncio.BaseTransport] = set()
-    server = loop.run_until_complete(_listen(node, connections))
-    thread = threading.Thread(target=loop.run_forever, name="kong-standin", daemon=True)
-    thread.start()
-    try:
+    with in_thread("kong-standin", lambda: _listen(node, connections), lambda server: _close(server, connections)) as (
+        _loop,
+        server,
+    ):
         yield Address(_url(server, node.settings), node)
-    finally:
-        asyncio.run_coroutine_threadsafe(_close(server, connections), loop).result(timeout=30)
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join(timeout=30)
-        loop.close()
 
 
 async def _close(server: asyncio.AbstractServer, connections: set[asyncio.BaseTransport]) -> None:
     server.close()
-    # A connection that was accepted a moment ago needs some rounds of the loop until it is known here.
-    for _round in range(5):
-        await asyncio.sleep(0)
+    await settle()
     for transport in list(connections):
         transport.abort() if hasattr(transport, "abort") else transport.close()
     while connections:
