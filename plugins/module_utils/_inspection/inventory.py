@@ -65,6 +65,10 @@ class Found:
         return self.issuer is self
 
     @property
+    def weakly_signed(self) -> bool:
+        return "signature" in self.facts.weakness
+
+    @property
     def spki(self) -> bytes:
         return spki(self.certificate.public_key())
 
@@ -127,11 +131,12 @@ class Inventory:
         return line
 
     def _issuer(self, one: Found) -> Optional[Found]:
-        signers = [
-            other
-            for other in self.named(one.certificate.issuer)
-            if crypto.is_signed_by(one.certificate, other.certificate)
-        ]
+        named = self.named(one.certificate.issuer)
+        signers = [other for other in named if crypto.is_signed_by(one.certificate, other.certificate)]
+        if not signers and one.weakly_signed:
+            # Signatures of such a kind are not checked any more: key identifiers have to do.
+            issuers = crypto.identifiers(one.certificate)[1]
+            signers = [other for other in named if issuers in (None, crypto.identifiers(other.certificate)[0])]
         if one in signers:
             return one
         # An authority that was renewed with its key is there twice, and the one that lasts longer counts.

@@ -85,7 +85,7 @@ def _validity(one: Found, now: datetime) -> Iterator[tuple[str, str]]:
 def _contents(one: Found) -> Iterator[tuple[str, str]]:
     facts = one.facts
     # Nobody checks the signature of a root: it is trusted for its key (RFC 5280, 6.1).
-    if facts.weakness and not (one.is_root and "signature" in facts.weakness):
+    if facts.weakness and not (one.is_root and one.weakly_signed):
         yield "weak", f"has {facts.weakness}, which clients refuse: issue it anew"
     serves = not facts.is_ca and (not facts.extended or "server_auth" in facts.extended)
     if serves and not one.names:
