@@ -274,8 +274,9 @@ class Transport:
         if isinstance(error, socket.timeout):
             waited = f"no connection{via} within {self.connection.timeout:g} s"
             return self.error(waited, "timeout", transient=self._answered)
+        also = "the proxy's variable in the environment, " if proxy else ""
         return self.error(
-            f"no connection{via} ({_why(error)}); check {self.option}.url and that the node runs",
+            f"no connection{via} ({_why(error)}); check {also}{self.option}.url and that the node runs",
             "unreachable",
             # Who has answered before may be starting again.
             transient=self._answered,

@@ -130,7 +130,7 @@ def planned(
     waits = Waits() if waits is None else waits
     workspace = connection.pop("workspace", "")
     settings = settings or Settings(purge=True, limits=FREE)
-    client = Client(Connection(url, use_proxy=False, **connection), workspace, waits.timing())
+    client = Client(Connection(url, **{"use_proxy": False, **connection}), workspace, waits.timing())
     try:
         node = node_of(client, workspace)
         provider = provider_of(client, node, what, settings.purge and settings.policy == "sync")

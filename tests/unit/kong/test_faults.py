@@ -8,19 +8,14 @@ from __future__ import annotations
 
 import base64
 import json
-import socket
-import threading
-from pathlib import Path
 from typing import Any
 
 import pytest
 from ansible_collections.zerotrust.platform.plugins.module_utils._errors import PlatformError
-from ansible_collections.zerotrust.platform.plugins.module_utils._kong.client import Client as Ours
-from ansible_collections.zerotrust.platform.plugins.module_utils._kong.transport import Connection
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.policy import Limits
 
 from tests.contract.kong import faults
-from tests.contract.kong.client import Client, certificate
+from tests.contract.kong.client import Client
 from tests.contract.kong.faults import FaultProxy
 from tests.contract.kong.standin import standin
 from tests.unit.kong.helpers import Waits, converges, inline, planned, refused, state, synced, with_settings
@@ -32,30 +27,6 @@ ONE_AT_A_TIME = with_settings(concurrency=1)
 
 def names(admin: Client) -> list[str]:
     return sorted(service["name"] for service in admin.all("/services"))
-
-
-@pytest.mark.parametrize(("token", "reason"), [("wrong", "unauthorised"), ("", "unauthorised")])
-def test_k01_a_token_that_is_not_let_in_ends_the_run_before_anything_is_written(token: str, reason: str) -> None:
-    with standin(mode="postgres", token=TOKEN) as node:
-        error = refused(node.url, state(FIVE), token=token)
-        assert error.reason == reason
-        assert "connection.token" in error.message
-        assert not token or token not in error.message
-        assert converges(node.url, state(FIVE), token=TOKEN)["create"] == 5
-
-
-def test_k01_a_token_that_may_only_read() -> None:
-    with standin(mode="postgres", token=TOKEN, read_only_token="READER") as node:
-        error = refused(node.url, state(FIVE), ONE_AT_A_TIME, token="READER")
-        assert error.reason == "forbidden"
-        assert "the token's role must allow PUT /services/" in error.message
-        assert error.result["outcome"]["counts"]["applied"] == 0
-
-
-def test_basic_authentication() -> None:
-    with standin(mode="postgres", basic_user="u", basic_password="EXAMPLE-PW") as node:
-        assert refused(node.url, state(FIVE), username="u", password="EXAMPLE-OTHER").reason == "unauthorised"
-        assert converges(node.url, state(FIVE), username="u", password="EXAMPLE-PW")["create"] == 5
 
 
 def test_k02_a_name_that_somebody_else_has_is_found_while_planning(url: str, admin: Client) -> None:
@@ -192,117 +163,6 @@ def test_k06_a_node_that_does_not_answer(proxy: FaultProxy) -> None:
 def test_k06_a_slow_node_is_waited_for(proxy: FaultProxy, fault: faults.Fault) -> None:
     proxy.inject(fault, times=None)
     assert converges(proxy.url, state(FIVE))["create"] == 5
-
-
-def test_k06_nobody_listens() -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        url = f"http://127.0.0.1:{free.getsockname()[1]}"
-        error = refused(url, state(FIVE))
-    assert error.reason == "unreachable"
-    assert error.message.startswith(f"{url}: no connection (Connection refused); check connection.url")
-
-
-def test_k06_a_name_that_nobody_knows() -> None:
-    error = refused("http://kong.invalid:8001", state(FIVE))
-    assert error.reason == "dns"
-    assert "the host name 'kong.invalid' cannot be resolved" in error.message
-
-
-@pytest.mark.parametrize(
-    "url", ["kong:8001", "ftp://kong", "http://", "http://user:EXAMPLE-PW@kong", "http://kong:99999"]
-)
-def test_an_address_that_is_none(url: str) -> None:
-    error = refused(url, state(FIVE))
-    assert error.reason == "bad_option"
-    assert "EXAMPLE-PW" not in error.message
-
-
-@pytest.fixture(scope="module")
-def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """PEM files of a server and of a client, each its own authority."""
-    folder = tmp_path_factory.mktemp("tls")
-    found = {}
-    for name in ("127.0.0.1", "client.test"):
-        cert, key = certificate(name)
-        short = "server" if name == "127.0.0.1" else "client"
-        for part, text in (("cert", cert), ("key", key)):
-            path = Path(folder, f"{short}-{part}.pem")
-            path.write_text(text)
-            found[f"{short}_{part}"] = str(path)
-    return found
-
-
-def test_k06_tls(files: dict[str, str]) -> None:
-    with standin(mode="postgres", certificate=files["server_cert"], key=files["server_key"]) as node:
-        error = refused(node.url, state(FIVE))
-        assert (error.reason, "connection.ca_path" in error.message) == ("tls", True)
-        assert converges(node.url, state(FIVE), ca_path=files["server_cert"])["create"] == 5
-        assert synced(node.url, state(FIVE), validate_certs=False)["unchanged"] == 5
-        plain = refused(node.url.replace("https", "http"), state(FIVE))
-        assert plain.reason in ("connection_lost", "bad_response")
-
-
-def test_k06_tls_to_a_plain_port() -> None:
-    """nginx says what is wrong, in plain HTTP."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-
-        def answer() -> None:
-            accepted, _address = server.accept()
-            with accepted:
-                accepted.recv(1000)
-                accepted.sendall(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
-
-        thread = threading.Thread(target=answer)
-        thread.start()
-        error = refused(f"https://127.0.0.1:{server.getsockname()[1]}", state(FIVE))
-        thread.join()
-    assert error.reason == "tls"
-    assert "it seems to speak plain HTTP, try http://" in error.message
-
-
-def test_mutual_tls(files: dict[str, str]) -> None:
-    with standin(
-        mode="postgres",
-        certificate=files["server_cert"],
-        key=files["server_key"],
-        client_ca=files["client_cert"],
-    ) as node:
-        ca = {"ca_path": files["server_cert"]}
-        assert refused(node.url, state(FIVE), **ca).reason in ("tls", "connection_lost")
-        own = {"client_cert": files["client_cert"], "client_key": files["client_key"]}
-        assert converges(node.url, state(FIVE), **ca, **own)["create"] == 5
-        error = refused(node.url, state(FIVE), **ca, client_cert=files["client_cert"], client_key=files["server_key"])
-        assert error.reason == "bad_option"
-
-
-def test_k06_proxy_of_the_environment(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An absolute target goes to the proxy; exceptions and use_proxy go straight."""
-    with faults.fault_proxy(url) as proxy:
-        monkeypatch.setenv("http_proxy", proxy.url.replace("http://", "http://me:EXAMPLE-PW@"))
-        monkeypatch.setenv("no_proxy", "")
-
-        def ask(**options: Any) -> None:
-            client = Ours(Connection(url, **options))
-            try:
-                client.get("/status")
-            except PlatformError:
-                # The stand-in does not take absolute targets; that the proxy was asked is what counts.
-                pass
-            finally:
-                client.close()
-
-        ask()
-        assert proxy.calls[0].path == f"{url}/status"
-        seen = len(proxy.calls)
-        ask(use_proxy=False)
-        monkeypatch.setenv("no_proxy", "example.com,127.0.0.1")
-        ask()
-        assert len(proxy.calls) == seen
-        monkeypatch.setenv("no_proxy", "")
-        monkeypatch.setenv("http_proxy", "socks5://me:EXAMPLE-PW@127.0.0.1:1")
-        with pytest.raises(PlatformError, match=r"'\*\*\*@127.0.0.1:1' is no http:// proxy"):
-            Ours(Connection(url))
 
 
 @pytest.mark.parametrize("fault", [faults.html(), faults.truncated_json()])
