@@ -112,6 +112,7 @@ _CONTENT: tuple[tuple[str, Check], ...] = (
     ("uris_changed", lambda request, facts, now: facts.uris != request.uris),
     ("emails_changed", lambda request, facts, now: facts.emails != request.emails),
     ("profile_changed", lambda request, facts, now: _profile_differs(request, facts)),
+    ("usage_missing", lambda request, facts, now: not set(extended_key_usage(request)) <= set(facts.extended)),
     ("path_length_changed", lambda request, facts, now: facts.path_length != request.path_length),
     ("valid_for_changed", lambda request, facts, now: _lifetime_differs(request, facts)),
     ("expired", lambda request, facts, now: now >= facts.not_after),
@@ -125,8 +126,12 @@ def _profile_differs(request: Request, facts: Facts) -> bool:
 
 
 def renewal(request: Request, facts: Facts) -> datetime:
-    """From when on a certificate is renewed."""
-    return facts.not_after - timedelta(seconds=request.renew_before)
+    """From when on a certificate is renewed.
+
+    Where its issuer has decided how long it is valid, a window that is longer than that would renew it for ever.
+    """
+    lifetime, before = facts.not_after - facts.not_before, timedelta(seconds=request.renew_before)
+    return facts.not_after - (before if timedelta() < before < lifetime else lifetime / 3)
 
 
 def reasons(request: Request, facts: Facts, now: datetime, decided: frozenset[str] = frozenset()) -> tuple[str, ...]:

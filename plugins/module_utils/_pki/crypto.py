@@ -252,12 +252,12 @@ def is_signed_by(certificate: Any, issuer: Any) -> bool:
 # Making certificates
 
 
-def _name(subject: tuple[tuple[str, str], ...]) -> Any:
+def distinguished_name(subject: tuple[tuple[str, str], ...]) -> Any:
     attributes = _attributes()
     return x509.Name([x509.NameAttribute(attributes[attribute], value) for attribute, value in subject])
 
 
-def _hash_for(key: Any) -> Any:
+def hash_for(key: Any) -> Any:
     # As strong as the key (NIST SP 800-57, table 3); Ed25519 has its own.
     if isinstance(key, ed25519.Ed25519PrivateKey):
         return None
@@ -276,22 +276,31 @@ def issue(
     """A certificate for a public key. issuer: its distinguished name. validity: notBefore, notAfter."""
     builder = (
         x509.CertificateBuilder()
-        .subject_name(_name(request.subject))
-        .issuer_name(_name(issuer))
+        .subject_name(distinguished_name(request.subject))
+        .issuer_name(distinguished_name(issuer))
         .public_key(public_key)
         # 159 random bits, positive, at most 20 octets (RFC 5280, 4.1.2.2).
         .serial_number(x509.random_serial_number())
         .not_valid_before(validity[0])
         .not_valid_after(validity[1])
-        .add_extension(x509.BasicConstraints(request.is_authority, request.path_length), critical=True)
-        .add_extension(x509.KeyUsage(**{name: name in key_usage(request) for name in _KEY_USAGES}), critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(public_key), critical=False)
         .add_extension(x509.AuthorityKeyIdentifier(issuer_key_id, None, None), critical=False)
     )
+    for extension, critical in extensions(request):
+        builder = builder.add_extension(extension, critical=critical)
+    return builder.sign(issuer_key, hash_for(issuer_key))
+
+
+def extensions(request: Request) -> list[tuple[Any, bool]]:
+    """(extension, whether it is critical) for all that the request itself says."""
+    found: list[tuple[Any, bool]] = [
+        (x509.BasicConstraints(request.is_authority, request.path_length), True),
+        (x509.KeyUsage(**{name: name in key_usage(request) for name in _KEY_USAGES}), True),
+    ]
     extended = extended_key_usage(request)
     if extended:
         oids = {"server_auth": ExtendedKeyUsageOID.SERVER_AUTH, "client_auth": ExtendedKeyUsageOID.CLIENT_AUTH}
-        builder = builder.add_extension(x509.ExtendedKeyUsage([oids[name] for name in extended]), critical=False)
+        found.append((x509.ExtendedKeyUsage([oids[name] for name in extended]), False))
     names = [
         *(x509.DNSName(name) for name in request.dns),
         *(x509.IPAddress(ipaddress.ip_address(name)) for name in request.ips),
@@ -300,5 +309,5 @@ def issue(
     ]
     if names:
         # RFC 5280, 4.2.1.6: critical if there is no subject.
-        builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=not request.subject)
-    return builder.sign(issuer_key, _hash_for(issuer_key))
+        found.append((x509.SubjectAlternativeName(names), not request.subject))
+    return found

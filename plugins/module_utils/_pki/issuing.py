@@ -26,7 +26,8 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.atom
 class Authority:
     """The authorities of this tree. A root signs itself."""
 
-    decides: frozenset[str] = frozenset()
+    #: `profile_changed` compares more.
+    decides: frozenset[str] = frozenset({"usage_missing"})
     local = True
     keeps: frozenset[str] = frozenset()
 

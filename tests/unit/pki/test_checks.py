@@ -76,7 +76,8 @@ def test_what_is_as_declared_stays():
         ({"ips": ("::1",)}, ("ips_changed",)),
         ({"uris": ("urn:a",)}, ("uris_changed",)),
         ({"emails": ("a@b",)}, ("emails_changed",)),
-        ({"extended": ("client_auth",)}, ("profile_changed",)),
+        ({"extended": ("client_auth",)}, ("profile_changed", "usage_missing")),
+        ({"extended": ("client_auth", "server_auth")}, ("profile_changed",)),
         ({"is_ca": True}, ("profile_changed",)),
         ({"key_usage": frozenset()}, ("profile_changed",)),
         ({"path_length": 0}, ("path_length_changed",)),
@@ -95,6 +96,20 @@ def test_each_reason(facts, found):
 def test_p43_time_is_exact_to_the_second(offset, found):
     now = GOOD_LEAF.not_after - timedelta(days=30) + timedelta(seconds=offset)
     assert reasons(LEAF, GOOD_LEAF, now) == found
+
+
+@pytest.mark.parametrize("declared", [0, 90 * DAY, 365 * DAY])
+def test_p42_a_window_that_is_none_or_too_long_is_a_third_of_the_lifetime(declared):
+    """Somebody else has decided how long the certificate is valid."""
+    request = replace(LEAF, renew_before=declared)
+    facts = replace(GOOD_LEAF, not_before=GOOD_LEAF.not_after - timedelta(days=90))
+    assert reasons(request, facts, GOOD_LEAF.not_after - timedelta(days=30, seconds=1), {"valid_for_changed"}) == ()
+    assert reasons(request, facts, GOOD_LEAF.not_after - timedelta(days=30)) == ("renewal_window",)
+
+
+def test_what_the_issuer_decides_is_no_reason():
+    facts = replace(GOOD_LEAF, subject=(), extended=("client_auth",))
+    assert reasons(LEAF, facts, NOW, frozenset({"subject_changed", "profile_changed"})) == ("usage_missing",)
 
 
 def test_p43_a_certificate_renewed_at_the_boundary_is_not_renewed_again():
