@@ -23,6 +23,7 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._kong.client im
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.kinds import KINDS, PLURALS, REFERRERS
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.naming import Row, Rows, name_rows
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.state import Declared
+from ansible_collections.zerotrust.platform.plugins.module_utils._kong.transport import AdminError
 
 #: Lists that are read at a time. More does not help: reading them is the work of one processor, ours.
 _AT_A_TIME = 4
@@ -101,8 +102,14 @@ class Reader:
             return list(pool.map(self._one, paths))
 
     def _one(self, path: str) -> dict[str, Row]:
-        # By id: a page that shifts while others write gives some entity twice.
-        return {row["id"]: row for row in self.client.pages(path)}
+        try:
+            # By id: a page that shifts while others write gives some entity twice.
+            return {row["id"]: row for row in self.client.pages(path)}
+        except AdminError as error:
+            # Of a plugin that is switched off the node does not even have a list of credentials.
+            if self.whole and error.status == 404:
+                return {}
+            raise
 
     def _going(self) -> set[str]:
         """Kinds of which something of ours is not declared."""
