@@ -131,7 +131,7 @@ def _done(module: AnsibleModule, work: Work) -> dict[str, Any]:
         return {"changed": False, "msg": work.msg, **work.result}
     _check_fingerprint(plan, module.params.get("plan_fingerprint"))
     if module.params.get("plan_file"):
-        _write_plan_file(plan, module.params["plan_file"])
+        write_plan_file(plan, module.params["plan_file"])
     result: dict[str, Any] = {
         "changed": plan.changed,
         "plan": plan.to_data(SHOWN_CHANGES),
@@ -161,7 +161,7 @@ def _check_fingerprint(plan: Plan, approved: Optional[str]) -> None:
         )
 
 
-def _write_plan_file(plan: Plan, path: str) -> None:
+def write_plan_file(plan: Plan, path: str) -> None:
     # In check mode too: a plan is asked for there more than anywhere. It is no part of what the module manages.
     content = (json.dumps(plan.to_data(-1), indent=2, sort_keys=True) + "\n").encode("utf-8")
     write_atomic(os.path.expanduser(path), content)  # noqa: PTH111

@@ -31,11 +31,31 @@ class Node:
 
     dbless = False
 
-    def __init__(self, enterprise: bool = False, admin_listen: str = "127.0.0.1:8001") -> None:
+    def __init__(self, enterprise: bool = False) -> None:
         self.enterprise = enterprise
         self.version = f"{VERSION}.1" if enterprise else VERSION
         self.node_id = str(uuid.uuid4())
-        self.admin_listen = admin_listen
+        #: What a node that is set up with care says of its settings; a test may change it.
+        self.configuration: dict[str, Any] = {
+            "database": "off" if self.dbless else "postgres",
+            "role": "traditional",
+            "proxy_listen": ["0.0.0.0:8000 reuseport backlog=16384", "0.0.0.0:8443 http2 ssl reuseport backlog=16384"],
+            "stream_listen": ["off"],
+            "admin_listen": ["127.0.0.1:8001 reuseport backlog=16384", "127.0.0.1:8444 http2 ssl reuseport"],
+            "admin_gui_listen": ["off"],
+            "status_listen": ["127.0.0.1:8007 reuseport backlog=16384"],
+            "ssl_cert": ["/etc/kong/proxy.crt"],
+            "ssl_cert_key": "******",
+            "admin_ssl_cert": ["/usr/local/kong/ssl/admin-kong-default.crt"],
+            "admin_ssl_cert_key": "******",
+            "status_ssl_cert": {},
+            "pg_host": "127.0.0.1",
+            "pg_password": "******",
+            "pg_ssl": False,
+            "trusted_ips": {},
+            "untrusted_lua": "sandbox",
+            "anonymous_reports": False,
+        }
         self.requests = 0
 
     def information(self, store: Store) -> dict[str, Any]:
@@ -47,11 +67,7 @@ class Node:
             "hostname": "kong",
             "node_id": self.node_id,
             "lua_version": "LuaJIT 2.1.0-20231117",
-            "configuration": {
-                "database": "off" if self.dbless else "postgres",
-                "role": "traditional",
-                "admin_listen": [self.admin_listen],
-            },
+            "configuration": self.configuration,
             "plugins": {
                 "available_on_server": plugins,
                 "enabled_in_cluster": sorted({row["name"] for row in store.rows["plugins"].values()}),
