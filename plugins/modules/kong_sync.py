@@ -298,7 +298,7 @@ def body(module: AnsibleModule) -> Work:
     settings = Settings.of(params)
     if params["graph"]:
         graph = params["graph"]
-        loaded = Loaded(configuration(read_graph(graph["src"], graph["overrides"]), graph["gateway"]))
+        loaded = Loaded(configuration(read_graph(graph["src"], graph["overrides"]), graph["gateway"] or None))
     else:
         loaded = read_state(params["src"]) if params["src"] else Loaded(params["state"])
     state = parse_state(loaded, params["select_tags"] or (), os.environ)
