@@ -45,7 +45,7 @@ class Authority:
     def prepare(self, item: Item, tree: Tree, now: datetime) -> None:
         above = next((issuer for issuer in item.issuers if issuer.pending and issuer.certificate is None), None)
         if above is not None:
-            item.reasons, item.pending = (), True
+            item.reasons, item.pending = (), f"for its issuer {above.request.name!r}, which waits itself"
 
     def issue(self, item: Item, store: Store, now: datetime) -> None:
         if item.new_key:
@@ -63,6 +63,9 @@ class Authority:
         validity = (not_before, checks.not_after(request, now))
         item.certificate = crypto.issue(request, public_key, subject, signer.key, key_id, validity)
         item.facts = replace(crypto.facts_of(item.certificate), key=GOOD, key_matches=True, issued_by=True)
+
+    def done(self, item: Item, store: Store) -> None:
+        """Nothing was kept."""
 
 
 AUTHORITY: Issuer = Authority()

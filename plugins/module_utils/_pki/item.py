@@ -75,6 +75,9 @@ class Issuer(Protocol):
         what is pending nothing of that.
         """
 
+    def done(self, item: Item, store: Store) -> None:
+        """Told when the files of what it has issued are written."""
+
 
 @dataclass
 class Item:
@@ -87,8 +90,9 @@ class Item:
     rewrites: the contents that have to be written though no certificate is issued.
     identity: what its certificates name as their issuer; None while the key is yet to be made.
     outside: the chain and the roots of what is issued outside of this tree, as far as they are known.
-    pending: whether its issuer has been asked, or is going to be, and has not answered. asks: why it is asked in this
-    run. coming: see `Issuer.prepare`. failed: why it was not issued, though it was to be: a reason code.
+    pending: what it waits for, if its issuer has been asked, or is going to be, and has not answered; a sentence. asks:
+    why it is asked in this run. coming: see `Issuer.prepare`. failed: why it was not issued, though it was to be: a
+    reason code.
     """
 
     request: Request
@@ -105,7 +109,7 @@ class Item:
     new_key: bool = False
     identity: Optional[Identity] = None
     outside: tuple[tuple[Any, ...], tuple[Any, ...]] = ((), ())
-    pending: bool = False
+    pending: str = ""
     asks: tuple[str, ...] = ()
     coming: Any = None
     failed: str = ""

@@ -165,6 +165,8 @@ class _Planner:
         if item.issues:
             item.new_key = checks.needs_new_key(request, facts)
             item.issuer.prepare(item, self.tree, self.now)
+        if item.pending:
+            self.warnings.append(f"{request.kind} {request.name!r} waits {item.pending}")
         if item.pending and item.certificate is None:
             return
         if item.certificate is not None and not item.issues:

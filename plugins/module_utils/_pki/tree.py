@@ -125,6 +125,9 @@ class _Run:
         self.files.update(digests)
         make_room(self.tree, self.before, self.after, self.plan.removes)
         write_units(self.tree, writes, units)
+        for item in items:
+            if item.issues:
+                item.issuer.done(item, self)
 
     def _contents(self, item: Item) -> dict[str, tuple[bytes, int]]:
         if item.issues or item.asks:
