@@ -40,8 +40,8 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._api_keys.lifec
 from ansible_collections.zerotrust.platform.plugins.module_utils._durations import duration
 from ansible_collections.zerotrust.platform.plugins.module_utils._errors import PlatformError
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.client import Client
+from ansible_collections.zerotrust.platform.plugins.module_utils._kong.declared import Declared, State
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.naming import Row
-from ansible_collections.zerotrust.platform.plugins.module_utils._kong.state import Declared, State
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.plan import Change
 
 KIND = "key-auth"

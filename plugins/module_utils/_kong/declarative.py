@@ -28,6 +28,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Optional
 
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.client import Client
+from ansible_collections.zerotrust.platform.plugins.module_utils._kong.declared import Declared
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.identity import stable_id
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.inventory import (
     RUNNING,
@@ -38,7 +39,6 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._kong.inventory
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.kinds import KINDS, Kind
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.naming import Row
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.reading import Reader
-from ansible_collections.zerotrust.platform.plugins.module_utils._kong.state import Declared
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.transport import AdminError
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.model import Actual, Desired, Ref, Step
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.plan import DELETE

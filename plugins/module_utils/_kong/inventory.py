@@ -26,11 +26,11 @@ from typing import Any, Optional
 
 from ansible_collections.zerotrust.platform.plugins.module_utils._errors import PlatformError
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.client import Client
+from ansible_collections.zerotrust.platform.plugins.module_utils._kong.declared import Declared
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.identity import is_uuid, stable_id
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.kinds import KEPT_BY_NODE, KINDS, Kind
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.naming import Row, Rows, name_rows
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.schemas import Record, named_secrets
-from ansible_collections.zerotrust.platform.plugins.module_utils._kong.state import Declared
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.transport import AdminError
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.model import (
     Actual,

@@ -18,9 +18,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Optional
 
+from ansible_collections.zerotrust.platform.plugins.module_utils._kong.declared import Declared
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.identity import digest_name, natural, stable_id
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.kinds import KEPT_BY_NODE, KINDS, Kind
-from ansible_collections.zerotrust.platform.plugins.module_utils._kong.state import Declared
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.model import Ref
 
 Row = Mapping[str, Any]

@@ -25,10 +25,10 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._kong.declarati
     declared_text,
     text_hash,
 )
+from ansible_collections.zerotrust.platform.plugins.module_utils._kong.declared import State
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.inventory import Inventory, Schemas
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.naming import Rows
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.reading import Reader
-from ansible_collections.zerotrust.platform.plugins.module_utils._kong.state import State
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.transport import AdminError
 
 #: Between two looks at a node that is not ready.

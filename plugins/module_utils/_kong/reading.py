@@ -20,9 +20,9 @@ from typing import Optional
 from urllib.parse import quote
 
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.client import Client
+from ansible_collections.zerotrust.platform.plugins.module_utils._kong.declared import Declared
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.kinds import KINDS, PLURALS, REFERRERS
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.naming import Row, Rows, name_rows
-from ansible_collections.zerotrust.platform.plugins.module_utils._kong.state import Declared
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.transport import AdminError
 
 #: Lists that are read at a time. More does not help: reading them is the work of one processor, ours.

@@ -28,6 +28,9 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._documents.yaml
 from ansible_collections.zerotrust.platform.plugins.module_utils._errors import PlatformError
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.loader import Loaded, load
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.problems import GraphError
+from ansible_collections.zerotrust.platform.plugins.module_utils._kong.declared import Declared, State
+from ansible_collections.zerotrust.platform.plugins.module_utils._kong.environment import expanded, is_templated
+from ansible_collections.zerotrust.platform.plugins.module_utils._kong.hints import hints
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.identity import (
     full_target,
     is_uuid,
@@ -49,34 +52,9 @@ DEFAULT_TAGS = ("zerotrust.platform",)
 
 _META = frozenset(("_format_version", "_info", "_plugin_configs", "_workspace", "_comment", "_ignore", "_transform"))
 _INFO = ("select_tags", "defaults", "default_lookup_tags")
-_ENV = re.compile(r'\$\{\{\s*env\s+"([^"]*)"\s*(?:\|\s*(toInt|toFloat|toBool)\s*)?\}\}')
 _TAG = re.compile(r"[ -+\-.0-~\u0080-\U0010ffff]+")
 #: What a path in a data of this kind leads to is shortened in names of what has none.
 _ANONYMOUS = 12
-
-
-@dataclass(frozen=True)
-class Declared:
-    """One entity. `data` is what is declared, references as names (or as ids of what is not declared).
-
-    generated: whether its secrets are made up here.
-    """
-
-    kind: str
-    name: str
-    data: Mapping[str, Any] = field(repr=False)
-    id: str = ""
-    origin: str = ""
-    secrets: tuple[Path, ...] = ()
-    generated: bool = False
-
-
-@dataclass(frozen=True)
-class State:
-    entities: tuple[Declared, ...]
-    tags: tuple[str, ...]
-    workspace: str = ""
-    warnings: tuple[str, ...] = ()
 
 
 def read_state(src: str) -> Loaded:
@@ -121,13 +99,12 @@ class _Parser:
         self.source = loaded.source or "state"
         self.problems: list[str] = []
         self.reason = "bad_state"
-        self.warnings: list[str] = []
         self.tags = tuple(select_tags)
         self.defaults: Mapping[str, Any] = {}
         self.configs: Mapping[str, Any] = {}
         self.entries: list[_Entry] = []
         self.names: dict[tuple[str, str], str] = {}
-        self.templated = _templated(loaded.data)
+        self.templated = is_templated(loaded.data)
 
     def problem(self, origin: str, message: str) -> None:
         self.problems.append(f"{origin}: {message}")
@@ -156,8 +133,7 @@ class _Parser:
             Declared(entry.kind.name, entry.name, entry.data, entry.id, entry.origin, entry.secrets)
             for entry in self.entries
         ]
-        self.near_twins(entities)
-        return State(tuple(entities), self.tags, str(data.get("_workspace") or ""), tuple(self.warnings))
+        return State(tuple(entities), self.tags, str(data.get("_workspace") or ""), tuple(hints(entities)))
 
     def refuse(self) -> None:
         if self.problems:
@@ -256,7 +232,8 @@ class _Parser:
         for key in [key for key in data if key in UNSUPPORTED]:
             self.unknown(item, key, f"{path}.{key}")
         if self.templated:
-            data = entry.data = self.expand(data, origin, entry, ())
+            data, entry.secrets = expanded(data, self.environ, lambda message: self.problem(origin, message))
+            entry.data = data
         self.identify(entry, item.get("id"))
         self.shorthands(entry)
         for key, child in nested.items():
@@ -274,43 +251,6 @@ class _Parser:
             self.problem(entry.origin, f"id: {given!r} is no UUID")
             return
         entry.id = given.lower()
-
-    def expand(self, value: Any, origin: str, entry: _Entry, path: Path) -> Any:
-        """decK's `${{ env "DECK_…" }}`. What comes from the environment is a secret: that is what it is used for."""
-        if isinstance(value, dict):
-            return {key: self.expand(inner, origin, entry, (*path, str(key))) for key, inner in value.items()}
-        if isinstance(value, list):
-            return [self.expand(inner, origin, entry, (*path, str(at))) for at, inner in enumerate(value)]
-        if not isinstance(value, str) or "${{" not in value:
-            return value
-        entry.secrets = (*entry.secrets, path)
-        whole = _ENV.fullmatch(value.strip())
-        if whole:
-            return self.converted(whole, origin)
-        text = _ENV.sub(lambda found: str(self.converted(found, origin)), value)
-        if "${{" in text:
-            self.problem(origin, f'{".".join(path)}: between ${{{{ }}}} only env "DECK_NAME" is understood')
-        return text
-
-    def converted(self, found: re.Match[str], origin: str) -> Any:
-        name, function = found.group(1), found.group(2)
-        if not name.startswith("DECK_"):
-            self.problem(origin, f"the variable {name!r} does not begin with DECK_, as decK asks")
-            return ""
-        if name not in self.environ:
-            self.problem(origin, f"the environment variable {name!r} is not set")
-            return ""
-        text = self.environ[name]
-        try:
-            if function == "toInt":
-                return int(text)
-            if function == "toFloat":
-                return float(text)
-        except ValueError:
-            self.problem(origin, f"the environment variable {name!r} is no number")
-        if function == "toBool":
-            return text.lower() in ("1", "t", "true")
-        return text
 
     def shorthands(self, entry: _Entry) -> None:
         """What the node would turn into something else is turned here, or it would differ for ever."""
@@ -420,18 +360,6 @@ class _Parser:
         if entry.kind.name == "service" and isinstance(ids, list):
             entry.data["ca_certificates"] = [self.names.get(("ca_certificate", str(one)), one) for one in ids]
 
-    def near_twins(self, entities: Sequence[Declared]) -> None:
-        seen: dict[tuple[str, str], Declared] = {}
-        for item in entities:
-            if item.kind in ("service", "route", "consumer", "upstream") and not item.name.islower():
-                seen.setdefault((item.kind, item.name.casefold()), item)
-        for item in entities if seen else ():
-            other = seen.get((item.kind, item.name.casefold()))
-            if other is not None and other.name != item.name:
-                self.warnings.append(
-                    f"{item.origin}: {item.kind} {item.name!r} and {other.name!r} ({other.origin}) differ in case only"
-                )
-
 
 def _filled(data: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
     """The data, with what it leaves out; mappings are filled inside."""
@@ -457,11 +385,3 @@ def _sni_name(sni: Any) -> str:
 def _kind_of(value: Any) -> str:
     names = {dict: "a mapping", list: "a list", str: "text", bool: "true or false", type(None): "empty"}
     return names.get(type(value), "a number")
-
-
-def _templated(value: Any) -> bool:
-    if isinstance(value, dict):
-        return any(map(_templated, value.values()))
-    if isinstance(value, list):
-        return any(map(_templated, value))
-    return isinstance(value, str) and "${{" in value

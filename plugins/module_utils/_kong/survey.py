@@ -19,10 +19,10 @@ from urllib.parse import urlsplit
 
 from ansible_collections.zerotrust.platform.plugins.module_utils._errors import PlatformError
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.client import Client
+from ansible_collections.zerotrust.platform.plugins.module_utils._kong.declared import State
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.naming import Rows
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.node import Node, provider_of
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.security import Seen, is_local
-from ansible_collections.zerotrust.platform.plugins.module_utils._kong.state import State
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.transport import AdminError
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.plan import Plan
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.policy import Limits

@@ -17,8 +17,9 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._documents.yaml
 from ansible_collections.zerotrust.platform.plugins.module_utils._errors import PlatformError
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.loader import Loaded, load
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.client import Client
+from ansible_collections.zerotrust.platform.plugins.module_utils._kong.declared import State
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.node import node_of, provider_of
-from ansible_collections.zerotrust.platform.plugins.module_utils._kong.state import State, parse_state
+from ansible_collections.zerotrust.platform.plugins.module_utils._kong.state import parse_state
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.transport import Connection
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.executor import Timing
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.policy import Limits

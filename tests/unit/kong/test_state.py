@@ -191,6 +191,14 @@ def test_k10_names_that_differ_in_case_only_are_told() -> None:
     assert warning == "kong.yml:2: service 'api' and 'Api' (kong.yml:2) differ in case only"
 
 
+def test_k20_routes_that_overlap_are_told_and_taken() -> None:
+    text = "routes:\n- {name: a, paths: [/x, '~/v[0-9]$']}\n- {name: b, paths: [/y, /x]}\n- {name: c, paths: [/]}"
+    assert state(text).warnings == (
+        "kong.yml:4: route 'b' and 'a' (kong.yml:3) match the same requests, and nothing in them says which comes "
+        "first; Kong may choose either",
+    )
+
+
 @settings(max_examples=20)
 @given(parsed_graphs())
 def test_what_the_graph_renders_is_taken(graph: Any) -> None:

@@ -14,11 +14,11 @@ from typing import Any
 import pytest
 from ansible_collections.zerotrust.platform.plugins.module_utils._errors import PlatformError
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.client import Client
+from ansible_collections.zerotrust.platform.plugins.module_utils._kong.declared import State
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.naming import Rows
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.node import node_of
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.reading import Reader
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.security import Seen
-from ansible_collections.zerotrust.platform.plugins.module_utils._kong.state import State
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.survey import Drift, census, drift, seen
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.transport import Connection
 
