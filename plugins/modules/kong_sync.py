@@ -263,7 +263,7 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._ansible import
     require,
     run,
 )
-from ansible_collections.zerotrust.platform.plugins.module_utils._enforcement.kong import configuration
+from ansible_collections.zerotrust.platform.plugins.module_utils._enforcement.kong import configuration, gateway_of
 from ansible_collections.zerotrust.platform.plugins.module_utils._errors import PlatformError
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.loader import Loaded
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.source import GRAPH_OPTIONS, read_graph
@@ -297,8 +297,8 @@ def body(module: AnsibleModule) -> Work:
     module.no_log_values = hidden
     settings = Settings.of(params)
     if params["graph"]:
-        graph = params["graph"]
-        loaded = Loaded(configuration(read_graph(graph["src"], graph["overrides"]), graph["gateway"] or None))
+        graph = read_graph(params["graph"]["src"], params["graph"]["overrides"])
+        loaded = Loaded(configuration(graph, gateway_of(graph, params["graph"]["gateway"] or None)))
     else:
         loaded = read_state(params["src"]) if params["src"] else Loaded(params["state"])
     state = parse_state(loaded, params["select_tags"] or (), os.environ)

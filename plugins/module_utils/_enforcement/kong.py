@@ -52,14 +52,14 @@ def tags(graph: Graph) -> list[str]:
 
 def render(graph: Graph) -> Rendered:
     return {
-        f"kong/{name}.yml": [_configuration(graph, gateway)]
+        f"kong/{name}.yml": [configuration(graph, gateway)]
         for name, gateway in sorted(graph.gateways.items())
         if gateway.kind == "kong"
     }
 
 
-def configuration(graph: Graph, gateway: Optional[str] = None) -> dict[str, Any]:
-    """The configuration of one gateway, by default of the only one. Raises PlatformError: `no_gateway`."""
+def gateway_of(graph: Graph, gateway: Optional[str] = None) -> Gateway:
+    """The gateway of this name, by default the only one. Raises PlatformError: `no_gateway`."""
     names = sorted(name for name, found in graph.gateways.items() if found.kind == "kong")
     if gateway is None and len(names) == 1:
         gateway = names[0]
@@ -71,7 +71,7 @@ def configuration(graph: Graph, gateway: Optional[str] = None) -> dict[str, Any]
             else f"the graph {graph.name!r} has no gateway of the kind kong",
             "no_gateway",
         )
-    return _configuration(graph, graph.gateways[gateway])
+    return graph.gateways[gateway]
 
 
 def _exposes(graph: Graph, gateway: str) -> list[tuple[Service, Expose]]:
@@ -84,7 +84,7 @@ def _exposes(graph: Graph, gateway: str) -> list[tuple[Service, Expose]]:
     return sorted(found, key=lambda item: item[1].name)
 
 
-def _configuration(graph: Graph, gateway: Gateway) -> dict[str, Any]:
+def configuration(graph: Graph, gateway: Gateway) -> dict[str, Any]:
     made: dict[str, Any] = {"_format_version": "3.0", "_info": {"select_tags": tags(graph)}}
     services = [_service(graph, gateway, service, expose) for service, expose in _exposes(graph, gateway.name)]
     if services:

@@ -350,9 +350,9 @@ def test_the_configuration_of_one_gateway() -> None:
     gateways = {"a": {"kind": "kong"}, "b": {"kind": "kong", "namespace": "b", "consumers": ["c"]}}
     data = {"name": "shop", "trust_domain": "example.org", "services": {"web": {"port": 80}}}
     two = graph_of({**data, "gateways": gateways})
-    assert kong.configuration(two, "b") == kong.render(two)["kong/b.yml"][0]
+    assert kong.configuration(two, kong.gateway_of(two, "b")) == kong.render(two)["kong/b.yml"][0]
     one = graph_of({**data, "gateways": {"kong": {}}})
-    assert kong.configuration(one) == kong.configuration(one, "kong")
+    assert kong.gateway_of(one) == kong.gateway_of(one, "kong") == one.gateways["kong"]
     several = "the graph 'shop' has 2 gateways of the kind kong (a, b); "
     for found, gateway, message in (
         (two, None, f"{several}name one of them"),
@@ -360,7 +360,7 @@ def test_the_configuration_of_one_gateway() -> None:
         (graph_of(data), None, "the graph 'shop' has no gateway of the kind kong"),
     ):
         with pytest.raises(PlatformError) as error:
-            kong.configuration(found, gateway)
+            kong.gateway_of(found, gateway)
         assert (error.value.reason, error.value.message) == ("no_gateway", message)
 
 
