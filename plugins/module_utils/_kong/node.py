@@ -30,6 +30,7 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._kong.inventory
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.naming import Rows
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.reading import Reader
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.transport import AdminError
+from ansible_collections.zerotrust.platform.plugins.module_utils._kong.validation import refuse_bad_routes
 
 #: Between two looks at a node that is not ready.
 _PAUSE = 0.2
@@ -84,18 +85,22 @@ def node_of(client: Client, workspace: str = "") -> Node:
 def provider_of(
     client: Client, node: Node, state: State, prunes: bool, rows: Optional[Rows] = None
 ) -> Union[Database, Declarative, Unchanged]:
-    """Read what is there.
+    """Read what is there. Raises PlatformError if the node would not take what is declared, as far as it can be asked.
 
     prunes: whether what is no longer declared is going to be deleted. rows: what has been read already.
     """
     reader = Reader(client, state.entities, state.tags, prunes, rows)
     schemas = Schemas(client)
     if not node.dbless:
-        return Database(client, reader, Inventory(state.entities, state.tags, reader.first(), schemas))
+        inventory = Inventory(state.entities, state.tags, reader.first(), schemas)
+        refuse_bad_routes(client, inventory)
+        return Database(client, reader, inventory)
     now = configuration_hash(client)
     if now and now == text_hash(declared_text(state.entities, state.tags)):
         return Unchanged(Inventory(state.entities, state.tags, {}, schemas, ask=False).desired())
-    return Declarative(client, reader, Inventory(state.entities, state.tags, reader.all(), schemas, whole=True), now)
+    inventory = Inventory(state.entities, state.tags, reader.all(), schemas, whole=True)
+    refuse_bad_routes(client, inventory)
+    return Declarative(client, reader, inventory, now)
 
 
 def wait_ready(client: Client, timeout: float) -> dict[str, Any]:

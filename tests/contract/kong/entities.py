@@ -125,7 +125,7 @@ ROUTES = _entity(
     name=NAME,
     protocols=set_of(one_of(*PROTOCOLS), default=["http", "https"], required=True),
     methods=set_of(text(lambda v: None if v.isupper() else f"invalid value: {v}")),
-    hosts=listing(text(values.host_pattern)),
+    hosts=listing(text(values.route_host)),
     paths=listing(text(values.route_path)),
     headers=mapping(text(values.header), listing(text())),
     https_redirect_status_code=one_of(426, 301, 302, 307, 308, type="integer", default=426, required=True),

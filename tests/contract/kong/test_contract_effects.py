@@ -15,6 +15,7 @@ import uuid
 from typing import Any
 
 import pytest
+from ansible_collections.zerotrust.platform.plugins.module_utils._kong.refusals import by_path
 
 from tests.contract.kong.client import CREDENTIALS, Client, certificate, credential
 
@@ -221,6 +222,15 @@ def test_validate(kong: Client) -> None:
     assert kong.call("POST", "/schemas/services/validate", {"name": "v", "host": "h"})[0] == 200
     assert kong.refused("POST", "/schemas/services/validate", {"name": "v"})[:2] == (400, 2)
     assert kong.refused("POST", "/schemas/nosuch/validate", {})[0] == 404
+
+
+def test_k20_validate_tells_of_each_path_and_each_host(kong: Client) -> None:
+    body = {"paths": ["/a", "~/v[0-9]+$", "~/v[0-9+$", "v1"], "hosts": ["*.a.test", "a.*", "a.*.test"]}
+    fields = kong.refused("POST", "/schemas/routes/validate", body)[2]["fields"]
+    told = {path: text for path, text in by_path(fields) if path}
+    assert sorted(told) == [("hosts", "3"), ("paths", "3"), ("paths", "4")]
+    assert told["paths", "3"].startswith("invalid regex: '/v[0-9+$'")
+    assert told["hosts", "3"] == "invalid wildcard: must be placed at leftmost or rightmost label"
 
 
 def test_validate_does_not_resolve_names(kong: Client) -> None:

@@ -79,6 +79,16 @@ def host_pattern(value: str) -> Optional[str]:
     return host_name(value)
 
 
+def route_host(value: str) -> Optional[str]:
+    """The same with a port, if there is one. Its errors are worded as in `kong/db/schema/typedefs.lua`."""
+    if value.count("*") > 1:
+        return "invalid wildcard: must have at most one wildcard"
+    if "*" in value and not value.startswith("*.") and not value.endswith(".*"):
+        return "invalid wildcard: must be placed at leftmost or rightmost label"
+    found, _colon, port = value.partition(":")
+    return host(found.replace("*", "abc")) if not port or port.isdecimal() else f"invalid value: {value}"
+
+
 def split_target(value: str) -> Optional[tuple[str, int]]:
     """Host and port of a target, 8000 where it names none; None where it is no target."""
     if _is_address(value):
@@ -120,7 +130,15 @@ def path(value: str) -> Optional[str]:
 
 
 def route_path(value: str) -> Optional[str]:
-    return None if value.startswith(("/", "~/")) else "should start with: / (fixed path) or ~/ (regex path)"
+    """A node compiles regular expressions by PCRE. Python's refuse the same ones, as far as tests go."""
+    if not value.startswith(("/", "~/")):
+        return "should start with: / (fixed path) or ~/ (regex path)"
+    if value.startswith("~"):
+        try:
+            re.compile(value[1:])
+        except re.error as error:
+            return f"invalid regex: '{value[1:]}' (PCRE returned: {error})"
+    return None
 
 
 def url(value: str) -> Optional[str]:

@@ -208,6 +208,42 @@ def test_k09_a_field_that_this_version_does_not_know(url: str, admin: Client) ->
     assert names(admin) == []
 
 
+BAD_ROUTES = """
+services: [{name: s, host: h}]
+routes:
+- {name: fine, paths: [/a, "~/v[0-9]+$"], hosts: ["*.a.test", "b.*"]}
+- {name: regex, paths: [/a, "~/v[0-9+$"]}
+- {name: relative, paths: [v1]}
+- {name: host, hosts: [a.test, "a.*.test", "*.*", "*a.test"]}
+"""
+
+
+@pytest.mark.parametrize("mode", ["postgres", "dbless"])
+def test_k20_bad_paths_and_hosts_are_found_while_planning(url: str, admin: Client) -> None:
+    error = refused(url, state(BAD_ROUTES))
+    assert error.reason == "schema_violation"
+    assert error.details == (
+        "kong.yml:6: route 'regex': paths.2: invalid regex: '/v[0-9+$' (PCRE returned: unterminated character set at "
+        "position 2)",
+        "kong.yml:7: route 'relative': paths.1: should start with: / (fixed path) or ~/ (regex path)",
+        "kong.yml:8: route 'host': hosts.2: invalid wildcard: must be placed at leftmost or rightmost label",
+        "kong.yml:8: route 'host': hosts.3: invalid wildcard: must have at most one wildcard",
+        "kong.yml:8: route 'host': hosts.4: invalid wildcard: must be placed at leftmost or rightmost label",
+    )
+    assert names(admin) == []
+
+
+def test_k20_good_routes_cost_one_question_and_old_ones_none(proxy: FaultProxy) -> None:
+    what = state(BAD_ROUTES.partition("- {name: regex")[0])
+    assert converges(proxy.url, what)["create"] == 2
+    assert [call.path for call in proxy.of("POST")] == ["/schemas/routes/validate"] * 2
+
+
+def test_k20_a_token_that_may_not_ask_is_told_when_it_writes() -> None:
+    with standin(token="EXAMPLE-TOKEN", read_only_token="READER") as node:
+        assert refused(node.url, state(BAD_ROUTES), token="READER").reason == "forbidden"
+
+
 def test_k10_a_name_that_is_declared_twice(url: str) -> None:
     error = refused(
         url, state("services: [{name: s, host: h}]\nroutes: [{name: r, paths: [/a]}, {name: r, paths: [/b]}]")
