@@ -20,21 +20,22 @@ Kong's ways that shaped it:
 
 from __future__ import annotations
 
-import base64
 import hashlib
-import hmac
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Optional
 
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.client import Client
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.declared import Declared
+from ansible_collections.zerotrust.platform.plugins.module_utils._kong.hashes import (
+    is_oauth2_hash_of,
+    oauth2_hash,
+    password_hash,
+)
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.identity import stable_id
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.inventory import (
     RUNNING,
     Inventory,
-    is_hash_of,
-    password_hash,
 )
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.kinds import KINDS, Kind
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.naming import Row
@@ -50,9 +51,6 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.prov
 
 #: Mistakes that one error names.
 _SHOWN = 10
-
-#: Kong's own numbers for `hash_secret`.
-_ROUNDS, _LENGTH = 10_000, 32
 
 
 def configuration_hash(client: Client) -> str:
@@ -150,7 +148,7 @@ class Declarative(Provider):
         if item.kind == "basic-auth" and item.data.get("password") == stored:
             entity["password"] = stored
         secret = str(row.get("client_secret"))
-        if item.kind == "oauth2" and is_hash_of(secret, str(item.data.get("client_secret"))):
+        if item.kind == "oauth2" and is_oauth2_hash_of(secret, str(item.data.get("client_secret"))):
             entity["client_secret"] = secret
         return entity
 
@@ -243,18 +241,10 @@ def as_written(item: Declared, ids: Mapping[Ref, str]) -> dict[str, Any]:
     if item.kind == "basic-auth":
         entity["password"] = password_hash(str(entity.get("password")), str(entity.get("consumer")))
     if item.kind == "oauth2" and entity.get("hash_secret") and entity.get("client_secret"):
-        entity["client_secret"] = _hashed(str(entity["client_secret"]), entity["id"])
+        entity["client_secret"] = oauth2_hash(str(entity["client_secret"]), entity["id"])
     if entity.get("ttl") == RUNNING:
         del entity["ttl"]
     return entity
-
-
-def _hashed(secret: str, key: str) -> str:
-    """Kong's PBKDF2, with a salt that is the same in each run and tells nothing."""
-    salt = hmac.new(secret.encode(), key.encode(), "sha256").digest()[:16]
-    made = hashlib.pbkdf2_hmac("sha512", secret.encode(), salt, _ROUNDS, _LENGTH)
-    texts = [base64.b64encode(part).decode().rstrip("=") for part in (salt, made)]
-    return f"$pbkdf2-sha512$i={_ROUNDS},l={_LENGTH}${texts[0]}${texts[1]}"
 
 
 def configuration(entities: Iterable[tuple[str, Mapping[str, Any]]]) -> str:

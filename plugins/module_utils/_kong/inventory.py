@@ -15,11 +15,7 @@ node keeps, an OAuth2 secret too, a key's time to live by whether it has one.
 
 from __future__ import annotations
 
-import base64
-import binascii
-import hashlib
 import hmac
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Optional
@@ -27,6 +23,11 @@ from typing import Any, Optional
 from ansible_collections.zerotrust.platform.plugins.module_utils._errors import PlatformError
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.client import Client
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.declared import Declared
+from ansible_collections.zerotrust.platform.plugins.module_utils._kong.hashes import (
+    is_oauth2_hash_of,
+    is_password_hash,
+    password_hash,
+)
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.identity import is_uuid, stable_id
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.kinds import KEPT_BY_NODE, KINDS, Kind
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.naming import Row, Rows, name_rows
@@ -45,8 +46,6 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.mode
 RUNNING = "running"
 
 _TRANSIENT = KEPT_BY_NODE | {"snis"}
-_SHA1 = re.compile(r"[0-9a-f]{40}")
-_PBKDF2 = re.compile(r"\$pbkdf2-sha512\$i=([0-9]{1,7}),l=([0-9]{1,4})\$([A-Za-z0-9+/]+)\$([A-Za-z0-9+/]+)")
 #: What schemas do not tell: a plugin's own tells little of the plugin, and a time to live is no field.
 _MORE_FIELDS: Mapping[str, Sequence[Mapping[str, Any]]] = {
     "plugin": ({"enabled": {"type": "boolean", "default": True}}, {"tags": {"type": "set"}}),
@@ -286,7 +285,7 @@ class Inventory:
             after["password"] = self._password(data, before)
         elif desired.kind == "oauth2":
             stored = str(before.get("client_secret"))
-            if data.get("client_secret") and is_hash_of(stored, str(data["client_secret"])):
+            if data.get("client_secret") and is_oauth2_hash_of(stored, str(data["client_secret"])):
                 after["client_secret"] = stored
         elif desired.kind == "key-auth" and after.get("ttl") is not None and before.get("ttl") is not None:
             after["ttl"] = RUNNING
@@ -302,7 +301,7 @@ class Inventory:
             stored.encode(), declared.encode()
         ):
             return stored
-        if _SHA1.fullmatch(declared):
+        if is_password_hash(declared):
             self.warnings.append(
                 f"the password of basic-auth {data.get('username')!r} looks like a hash; Kong hashes it again"
             )
@@ -311,31 +310,13 @@ class Inventory:
     def stored(self, kind: Kind, after: Mapping[str, Any]) -> dict[str, Any]:
         """What a read shows after this was written."""
         data = dict(after)
-        if kind.name == "basic-auth" and not _SHA1.fullmatch(str(data["password"])):
+        if kind.name == "basic-auth" and not is_password_hash(str(data["password"])):
             data["password"] = password_hash(
                 str(data["password"]), self.names.ids.get(("consumer", str(data["consumer"])), "")
             )
         if kind.name == "key-auth" and data.get("ttl") is not None:
             data["ttl"] = RUNNING
         return data
-
-
-def password_hash(password: str, consumer: str) -> str:
-    """As Kong keeps it (`kong/plugins/basic-auth/crypto.lua`); the choice is Kong's."""
-    return hashlib.sha1((password + consumer).encode()).hexdigest()  # noqa: S324
-
-
-def is_hash_of(stored: str, secret: str) -> bool:
-    """Whether Kong's PBKDF2 (`hash_secret`) of this secret is what is stored."""
-    found = _PBKDF2.fullmatch(stored)
-    if not found:
-        return False
-    try:
-        salt, expected = (base64.b64decode(part + "=" * (-len(part) % 4)) for part in found.groups()[2:])
-    except binascii.Error:
-        return False
-    made = hashlib.pbkdf2_hmac("sha512", secret.encode(), salt, int(found.group(1)), int(found.group(2)))
-    return hmac.compare_digest(made, expected)
 
 
 def _claims(kind: Kind, data: Mapping[str, Any]) -> tuple[Claim, ...]:
