@@ -15,7 +15,8 @@ Kong's ways that shaped it:
 - PUT replaces the whole entity, resets `created_at` unless it is sent, and deletes a certificate's SNIs unless they are
   sent. So `created_at` is sent, and certificates are updated by PATCH with all their fields.
 - A target is never made by PUT. POST takes an id, and a second one is refused by it.
-- basic-auth passwords are hashed with the consumer's id. PATCH without it leaves an unchanged one alone.
+- basic-auth passwords are hashed with the consumer's id, OAuth2 client secrets with `hash_secret` with a salt. PATCH
+  without it leaves an unchanged one alone.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from typing import Any, Optional
 from urllib.parse import quote
 
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.client import Client
+from ansible_collections.zerotrust.platform.plugins.module_utils._kong.hashes import hashed_fields
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.inventory import Inventory
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.kinds import KINDS, Kind
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.naming import Row
@@ -131,14 +133,14 @@ class Database(Provider):
                 return
             raise ApplyError("it is not what it was when it was read", CONFLICT)
         body = self._body(kind, step.after)
-        if kind.name == "basic-auth":
-            # Without a change of the password the hash stands here, and would be hashed.
-            same = all(step.after[field] == actual.data[field] for field in ("password", "consumer"))
-            if same:
-                del body["password"]
-                self.client.call("PATCH", path, body)
+        hashed = hashed_fields(kind.name, step.after)
+        if hashed:
+            # Without a change the hash stands here, and would be hashed.
+            if all(step.after[field] == actual.data.get(field) for field in (*hashed, "consumer")):
+                self.client.call("PATCH", path, {key: value for key, value in body.items() if key not in hashed})
                 return
             self._refuse_hash(kind, desired)
+            body[hashed[0]] = desired.data.get(hashed[0], body[hashed[0]])
         if kind.name in ("certificate", "target"):
             body.pop("upstream", None)
             self.client.call("PATCH", path, body)
@@ -165,8 +167,8 @@ class Database(Provider):
         self.client.call("DELETE", path)
 
     def _refuse_hash(self, kind: Kind, desired: Desired) -> None:
-        if kind.name == "basic-auth" and desired.restores is not None:
-            raise ApplyError("it cannot be brought back: the node keeps passwords as hashes only", "not_restorable")
+        if desired.restores is not None and hashed_fields(kind.name, desired.data):
+            raise ApplyError("it cannot be brought back: the node keeps only a hash of its secret", "not_restorable")
 
     def _current(self, path: str) -> Optional[Row]:
         try:

@@ -148,7 +148,7 @@ class Declarative(Provider):
         if item.kind == "basic-auth" and item.data.get("password") == stored:
             entity["password"] = stored
         secret = str(row.get("client_secret"))
-        if item.kind == "oauth2" and is_oauth2_hash_of(secret, str(item.data.get("client_secret"))):
+        if entity.get("hash_secret") and is_oauth2_hash_of(secret, str(item.data.get("client_secret"))):
             entity["client_secret"] = secret
         return entity
 

@@ -283,7 +283,7 @@ class Inventory:
                 after[name] = before.get(name)
         if desired.kind == "basic-auth":
             after["password"] = self._password(data, before)
-        elif desired.kind == "oauth2":
+        elif desired.kind == "oauth2" and after.get("hash_secret"):
             stored = str(before.get("client_secret"))
             if data.get("client_secret") and is_oauth2_hash_of(stored, str(data["client_secret"])):
                 after["client_secret"] = stored

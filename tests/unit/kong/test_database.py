@@ -13,6 +13,7 @@ import hashlib
 from typing import Any
 
 import pytest
+from ansible_collections.zerotrust.platform.plugins.module_utils._kong.declared import State
 
 from tests.contract.kong.client import Client, certificate
 from tests.unit.kong.helpers import (
@@ -158,6 +159,23 @@ def test_a_password_stays_where_only_tags_change(url: str, admin: Client) -> Non
     converges(url, password("first", tags=["new"]))
     (found,) = admin.all("/basic-auths")
     assert found["password"] == hashlib.sha1(f"first{found['consumer']['id']}".encode()).hexdigest()
+
+
+def test_a_hashed_client_secret_is_not_hashed_twice(url: str, admin: Client) -> None:
+    def app(secret: str, **others: Any) -> State:
+        kept = {"name": "app", "client_id": "app-1", "client_secret": secret, "hash_secret": True, **others}
+        return inline(consumers=[{"username": "c", "oauth2_credentials": [kept]}])
+
+    converges(url, app("EXAMPLE-1"))
+    (before,) = admin.all("/oauth2")
+    assert converges(url, app("EXAMPLE-1", tags=["new"]))["update"] == 1
+    (after,) = admin.all("/oauth2")
+    assert (after["client_secret"], after["tags"]) == (before["client_secret"], ["new", "zerotrust.platform"])
+    assert converges(url, app("EXAMPLE-2", name="other"))["update"] == 1
+    assert converges(url, app("EXAMPLE-2", hash_secret=False))["update"] == 1
+    (plain,) = admin.all("/oauth2")
+    assert plain["client_secret"] == "EXAMPLE-2"
+    converges(url, app("EXAMPLE-2"))
 
 
 def test_deck_1556_a_target_without_a_port_is_not_made_anew(url: str, admin: Client) -> None:
