@@ -4,8 +4,8 @@
 
 """What Kong says of mistakes in what it was sent, as sentences. Pure.
 
-`fields` of a refusal is a tree like the data. Positions count from 1, as items of a list or, where Lua's table has gaps,
-as keys. `@entity` holds what is wrong with the whole.
+`fields` of a refusal is a tree like the data. Positions count from 1: items of a list or, where Lua's table has gaps,
+keys. `@entity` holds what is wrong with the whole.
 """
 
 from __future__ import annotations
