@@ -15,6 +15,7 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
+from functools import cache, lru_cache
 from typing import Any, Optional
 
 from ansible_collections.zerotrust.platform.plugins.module_utils._errors import PlatformError
@@ -152,7 +153,9 @@ def read_certificate(pem: bytes) -> Any:
         raise ValueError(f"line {certificates[0]}: the certificate cannot be decoded") from None
 
 
+@lru_cache(maxsize=64)
 def to_pem(certificate: Any) -> bytes:
+    """Cached, as an authority's certificate goes into the files of all that it issues."""
     return bytes(certificate.public_bytes(serialization.Encoding.PEM))
 
 
@@ -161,10 +164,15 @@ def fingerprint(certificate: Any) -> str:
     return bytes(certificate.fingerprint(hashes.SHA256())).hex()
 
 
+@cache
+def _attributes_by_number() -> dict[str, str]:
+    return {oid.dotted_string: attribute for attribute, oid in _attributes().items()}
+
+
 def name_of(name: Any) -> tuple[tuple[str, str], ...]:
     """A distinguished name as (attribute, value); what we do not know has its number as attribute."""
-    known = {oid: attribute for attribute, oid in _attributes().items()}
-    return tuple((known.get(item.oid, item.oid.dotted_string), str(item.value)) for item in name)
+    known = _attributes_by_number()
+    return tuple((known.get(item.oid.dotted_string, item.oid.dotted_string), str(item.value)) for item in name)
 
 
 def facts_of(certificate: Any) -> Facts:

@@ -15,7 +15,7 @@ too_large, no_space, permission_denied, read_only, locked, lock_unsupported, os_
 """
 
 # pathlib has no names relative to an open directory, and resolves links.
-# ruff: noqa: PTH100, PTH112, PTH118, PTH120, PTH123
+# ruff: noqa: PTH100, PTH112, PTH118, PTH120
 from __future__ import annotations
 
 import errno
@@ -119,7 +119,7 @@ class Tree:
 
     def name(self, path: str) -> str:
         """How a path below the root is called in messages."""
-        return os.path.join(self.path, path) if path else self.path
+        return f"{self.path.rstrip('/')}/{path}" if path else self.path
 
     # Directories
 
@@ -300,8 +300,10 @@ class Tree:
         parent, _slash, name = path.rpartition("/")
         with explained(self.name(path), "read the file"):
             handle = self._os.open(name, _OPEN_READ, dir_fd=self._directory(parent))
-            with open(handle, "rb", buffering=0) as file:
-                content = file.readall()
+            try:
+                content = _read_all(handle, found.st_size)
+            finally:
+                self._os.close(handle)
         return FileState(content, stat.S_IMODE(found.st_mode), found.st_uid, found.st_nlink)
 
     def write(self, path: str, content: bytes, mode: int) -> None:
@@ -442,6 +444,15 @@ class Tree:
                     "use a local one",
                     "lock_unsupported",
                 ) from error
+
+
+def _read_all(handle: int, size: int) -> bytes:
+    # One more than there should be, so that one call reads it all and sees the end.
+    parts = [os.read(handle, size + 1)]
+    if len(parts[0]) != size:
+        while parts[-1]:
+            parts.append(os.read(handle, 65_536))
+    return b"".join(parts)
 
 
 def write_atomic(path: str, content: bytes, mode: int = 0o644, system: Os = OS) -> None:
