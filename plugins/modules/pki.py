@@ -198,6 +198,32 @@ options:
           ca:
             description: The root, which is what the other side has to trust.
             type: str
+      permissions:
+        description:
+          - Who may read its files, where it is not as usual. By default they belong to the user that runs the module,
+            with mode 0600 if they hold a private key, and 0644 otherwise.
+          - An owner or mode that is another on disk is put right.
+        type: dict
+        suboptions:
+          key: &permission
+            description: Of the file with this content in O(certificates[].files).
+            type: dict
+            suboptions:
+              owner:
+                description: The name or number of the user it belongs to. Only root can give it to another one.
+                type: str
+              group:
+                description: The name or number of its group.
+                type: str
+              mode:
+                description:
+                  - Its mode as three octal digits, in quotes, such as V('0640').
+                  - At most 0640 with a private key in it, and 0644 without one.
+                type: str
+          certificate: *permission
+          chain: *permission
+          fullchain: *permission
+          ca: *permission
   adopt:
     description:
       - Whether files that lie where declared ones should, and that the module has not made, are taken over.
@@ -388,13 +414,19 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.atom
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.files import apply_tree, plan_tree
 
 SHOWN_CERTIFICATES = 1000
+# What is said of a file with a key is no secret.
+PERMISSION = {
+    "type": "dict",
+    "options": {name: {"type": "str"} for name in ("owner", "group", "mode")},
+    "no_log": False,
+}
 
 
 def body(module: AnsibleModule) -> Work:
     check_version()
     params = module.params
     if params["state"] == "absent":
-        tree_plan = plan_tree(params["path"], {}, OWNER)
+        tree_plan = plan_tree(params["path"], {}, OWNER, hidden=True)
         return Work(tree_plan.plan, lambda: apply_tree(tree_plan, params["lock_timeout"]), shown([]))
     declaration = parse(sources(params))
     tree = Tree(params["path"])
@@ -461,6 +493,7 @@ def main() -> None:
         "365d",
         issuer={"type": "str", "required": True},
         profile={"type": "str", "choices": list(PROFILES), "default": PROFILES[0]},
+        permissions={"type": "dict", "options": {name: PERMISSION for name in CERTIFICATE_FILES}},
         **names,
     )
     module = AnsibleModule(

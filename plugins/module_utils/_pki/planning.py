@@ -27,6 +27,7 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._pki.issuing im
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.item import Issuer, Item, Seen
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.model import Declaration, Request
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.outputs import OUTPUTS, access, source
+from ansible_collections.zerotrust.platform.plugins.module_utils._pki.permissions import refusals
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.records import changes, time_text
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.atomic import FileState, Tree
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.files import (
@@ -122,14 +123,17 @@ class _Planner:
 
     def _read(self, request: Request) -> Optional[dict[str, Optional[FileState]]]:
         found: dict[str, Optional[FileState]] = {}
+        for content, permission in request.permissions.items():
+            for reason, message in refusals(permission):
+                self.refuse(request, reason, f"permissions.{content}: {message}")
         for content, path in request.files.items():
             try:
                 state = self.tree.read(path)
             except FileError as error:
                 self.refuse(request, error.reason, error.message)
                 return None
-            if content == "key" and state is not None and state.links > 1:
-                message = f"{self.tree.name(path)}: the key has {state.links} hard links: remove the others"
+            if OUTPUTS[content].needs_key and state is not None and state.links > 1:
+                message = f"{self.tree.name(path)}: holds a key and has {state.links} hard links: remove the others"
                 self.refuse(request, "hard_link", message)
             found[content] = state
         return found
@@ -200,10 +204,13 @@ class _Planner:
         wanted = access(item.request, content)
         if state.mode != wanted.mode:
             yield f"{content}_mode"
-            if OUTPUTS[content].needs_key and state.mode & 0o077:
+            if OUTPUTS[content].needs_key and state.mode & ~wanted.mode & 0o077:
                 self.warnings.append(f"{self.tree.name(path)}: the key could be read by others ({state.mode:04o})")
-        if OUTPUTS[content].needs_key and state.uid != os.geteuid():
+        uid = os.geteuid() if wanted.uid is None and OUTPUTS[content].needs_key else wanted.uid
+        if uid is not None and state.uid != uid:
             yield f"{content}_owner"
+        if wanted.gid is not None and state.gid != wanted.gid:
+            yield f"{content}_group"
         if content == "key" or item.issues:
             return
         if item.waits and content != "certificate":
