@@ -23,7 +23,11 @@ from typing import Optional
 from ansible_collections.zerotrust.platform.plugins.module_utils._errors import PlatformError
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki import checks, crypto
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.checks import GOOD, Facts
-from ansible_collections.zerotrust.platform.plugins.module_utils._pki.issuing import AUTHORITY, outside_issuers
+from ansible_collections.zerotrust.platform.plugins.module_utils._pki.issuers import (
+    Surroundings,
+    outside_issuers,
+)
+from ansible_collections.zerotrust.platform.plugins.module_utils._pki.issuing import AUTHORITY
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.item import Issuer, Item, Seen
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.model import Declaration, Request
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.outputs import OUTPUTS, access, source
@@ -69,24 +73,34 @@ class PkiPlan:
 
 
 def plan_pki(
-    tree: Tree, declaration: Declaration, now: datetime, *, adopt: bool = False, purge: bool = False
+    tree: Tree,
+    declaration: Declaration,
+    now: datetime,
+    *,
+    adopt: bool = False,
+    purge: bool = False,
+    around: Optional[Surroundings] = None,
 ) -> PkiPlan:
     """What has to be done so that the tree is as declared at a moment (aware, UTC). Reads only.
 
     adopt: take over files that are there and not ours. purge: remove files of ours that are no longer declared.
+    around: what issuers outside of the tree need while they issue.
     """
-    planner = _Planner(tree, declaration, now, adopt)
+    outside = outside_issuers(declaration, tree.path, around or Surroundings())
+    planner = _Planner(tree, declaration, now, adopt, outside)
     for request in declaration.requests:
         planner.look(request)
     return planner.finish(purge)
 
 
 class _Planner:
-    def __init__(self, tree: Tree, declaration: Declaration, now: datetime, adopt: bool) -> None:
+    def __init__(
+        self, tree: Tree, declaration: Declaration, now: datetime, adopt: bool, outside: Mapping[str, Issuer]
+    ) -> None:
         self.tree, self.declaration, self.now, self.adopt = tree, declaration, now, adopt
         self.manifest = owned_manifest(tree, OWNER) or Manifest(OWNER)
         self.sources: Mapping[str, str] = self.manifest.attributes.get("sources", {})
-        self.outside: Mapping[str, Issuer] = outside_issuers(declaration)
+        self.outside = outside
         self.items: dict[str, Item] = {}
         self.errors: list[tuple[str, str]] = []
         self.warnings: list[str] = []
