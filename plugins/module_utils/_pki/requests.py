@@ -35,7 +35,7 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._pki.reading im
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.paths import FileError, check_relative_path
 
 _COMMON = ("name", "issuer", "common_name", "subject", "key_type", "valid_for", "renew_before", "files")
-_AUTHORITY = (*_COMMON, "path_length")
+_AUTHORITY = (*_COMMON, "path_length", "acme", "external")
 _CERTIFICATE = (*_COMMON, "profile", *ALTERNATIVE_NAMES, "permissions")
 _LONGEST = 100 * 365 * DAY
 #: Upper bounds of RFC 5280, appendix A.1, in characters.
