@@ -46,7 +46,10 @@ options:
       - Mistakes in it are reported with their line and column.
     type: path
   authorities:
-    description: The authorities, root or intermediate.
+    description:
+      - The authorities, root or intermediate.
+      - One with O(authorities[].acme) or O(authorities[].external) is outside of the tree. Beside that it has a name
+        only.
     type: list
     elements: dict
     suboptions:
@@ -85,15 +88,14 @@ options:
         description:
           - The type of its key.
           - Web browsers, and many TLS libraries in their default settings, do not accept V(ed25519).
+          - V(ecdsa-p256) by default.
         type: str
         choices: [ecdsa-p256, ecdsa-p384, ecdsa-p521, ed25519, rsa-2048, rsa-3072, rsa-4096]
-        default: ecdsa-p256
       valid_for:
         description:
           - For how long it is valid, as a number and a unit V(s), V(m), V(h), V(d), V(w) or V(y) (365 days).
-          - No more than its issuer.
+          - No more than its issuer. V(3650d) by default. An authority outside of the tree decides itself.
         type: str
-        default: 3650d
       renew_before:
         description:
           - How long before its end it is renewed.
@@ -113,6 +115,113 @@ options:
           certificate:
             description: The certificate. C(cert.pem) by default.
             type: str
+      acme:
+        description:
+          - An ACME server (RFC 8555) such as Let's Encrypt, step-ca or Vault. Certificates that name this authority as
+            their issuer are asked for there.
+          - It issues for DNS names and IP addresses, and decides what else is in a certificate.
+          - The account's key is kept in C(authorities/), the authority's name and C(key.pem).
+          - Check mode contacts nobody. A run that has nothing to renew does not either.
+        type: dict
+        suboptions:
+          directory:
+            description: The URL of its directory, such as V(https://acme-v02.api.letsencrypt.org/directory).
+            type: str
+            required: true
+          contact:
+            description: Mail addresses where its operator reaches you.
+            type: list
+            elements: str
+          terms_agreed:
+            description: Whether you agree to its terms of service. If it has some and you do not, the run fails.
+            type: bool
+            default: false
+          eab:
+            description: The external account binding (RFC 8555, 7.3.4), for servers that know their customers.
+            type: dict
+            suboptions:
+              kid:
+                description: The key's identifier.
+                type: str
+                required: true
+              hmac_key:
+                description: The key, in base64url form, as the operator gave it to you.
+                type: str
+                required: true
+          challenge:
+            description: How the control of a name is shown. By default with V(http-01) and a listener on port 80.
+            type: dict
+            suboptions:
+              type:
+                description:
+                  - V(http-01) answers an HTTP request to the name. It is for IP addresses too, not for wildcards.
+                  - V(dns-01) makes a TXT record below the name.
+                type: str
+                choices: [http-01, dns-01]
+                default: http-01
+              webroot:
+                description:
+                  - A directory that a web server on this machine serves for the names. The answers are written to
+                    C(.well-known/acme-challenge) in it and removed afterwards.
+                  - Without it the module listens itself while it is asked.
+                type: path
+              address:
+                description: The address to listen on, any by default.
+                type: str
+              port:
+                description: The port to listen on. The server asks port 80, so that one has to be led here.
+                type: int
+                default: 80
+              present:
+                description:
+                  - The command that makes a TXT record, as a list of its words. Three words are appended, V(present),
+                    the record's name with a dot at its end, and its value, as for the C(exec) provider of lego.
+                  - The environment variables E(CERTBOT_DOMAIN), E(CERTBOT_VALIDATION), E(CERTBOT_ALL_DOMAINS) and
+                    E(CERTBOT_REMAINING_CHALLENGES) say the same, as for a hook of Certbot.
+                  - It has to keep other values of the same record, and to end when the record can be seen.
+                type: list
+                elements: str
+              cleanup:
+                description:
+                  - The command that removes it, with V(cleanup) in the place of V(present), and
+                    E(CERTBOT_AUTH_OUTPUT) with what the other one has printed.
+                  - By default the command in O(authorities[].acme.challenge.present).
+                type: list
+                elements: str
+          ca_file:
+            description: Roots for the directory's own TLS certificate. Those of the system by default.
+            type: path
+          preferred_chain:
+            description: >-
+              The common name of the root to which the chain should lead, if the server offers several, such as
+              V(ISRG Root X1).
+            type: str
+          profile:
+            description: >-
+              One of the server's profiles, such as V(tlsserver) or V(shortlived). Otherwise the server's default.
+            type: str
+          timeout:
+            description: How long to wait for one certificate. V(180s) by default.
+            type: str
+      external:
+        description:
+          - An authority that people or other programs run. A signing request is written to C(authorities/), the
+            authority's name, C(requests/), the certificate's name and C(.pem). The certificate is V(pending) until the
+            answer is there.
+          - The answer is taken if its key, its names, its uses and the chain to the root are right, and refused
+            otherwise. A certificate in use is left as it is until then.
+        type: dict
+        suboptions:
+          ca_file:
+            description: A file with its root, and with intermediate authorities that it does not send along.
+            type: path
+            required: true
+          signed:
+            description:
+              - The directory where its answers are put, under the certificate's name and C(.pem), C(.crt), C(.cer),
+                C(.der), C(.p7b) or C(.p7c), in PEM, DER or PKCS#7 form.
+              - By default C(signed) beside the requests.
+            type: path
   certificates:
     description: The certificates that are no authorities.
     type: list
@@ -161,20 +270,20 @@ options:
         type: dict
         suboptions: *subject
       key_type:
-        description: The type of its key.
+        description: The type of its key. V(ecdsa-p256) by default.
         type: str
         choices: [ecdsa-p256, ecdsa-p384, ecdsa-p521, ed25519, rsa-2048, rsa-3072, rsa-4096]
-        default: ecdsa-p256
       valid_for:
         description:
           - For how long it is valid, as a number and a unit V(s), V(m), V(h), V(d), V(w) or V(y) (365 days).
-          - A certificate that would outlive its issuer is refused.
+          - A certificate that would outlive its issuer is refused. V(365d) by default. An authority outside of the tree
+            decides itself.
         type: str
-        default: 365d
       renew_before:
         description:
           - How long before its end it is renewed.
           - By default V(30d), or a third of O(certificates[].valid_for) if that is less.
+          - If an authority outside of the tree has issued it, by default a third of the time that it has chosen.
         type: str
       files:
         description:
@@ -196,8 +305,36 @@ options:
             description: The certificate and the intermediate authorities, as servers send them.
             type: str
           ca:
-            description: The root, which is what the other side has to trust.
+            description: >-
+              The root, which is what the other side has to trust. An ACME server does not send it, so there is no such
+              file.
             type: str
+      permissions:
+        description:
+          - Who may read its files, where it is not as usual. By default they belong to the user that runs the module,
+            with mode 0600 if they hold a private key, and 0644 otherwise.
+          - An owner or mode that is another on disk is put right.
+        type: dict
+        suboptions:
+          key: &permission
+            description: Of the file with this content in O(certificates[].files).
+            type: dict
+            suboptions:
+              owner:
+                description: The name or number of the user it belongs to. Only root can give it to another one.
+                type: str
+              group:
+                description: The name or number of its group.
+                type: str
+              mode:
+                description:
+                  - Its mode as three octal digits, in quotes, such as V('0640').
+                  - At most 0640 with a private key in it, and 0644 without one.
+                type: str
+          certificate: *permission
+          chain: *permission
+          fullchain: *permission
+          ca: *permission
   adopt:
     description:
       - Whether files that lie where declared ones should, and that the module has not made, are taken over.
@@ -220,6 +357,7 @@ options:
 requirements:
   - cryptography >= 43.0
   - PyYAML >= 6.0, for O(src)
+  - acme >= 4.1, for O(authorities[].acme)
 attributes:
   check_mode:
     support: full
@@ -267,6 +405,28 @@ EXAMPLES = r"""
         profile: mtls
         uris: [spiffe://example.com/ns/shop/sa/frontend]
         valid_for: 30d
+
+- name: Have a certificate of Let's Encrypt, and one of the company's own authority
+  zerotrust.platform.pki:
+    path: /etc/example/pki
+    authorities:
+      - name: letsencrypt
+        acme:
+          directory: https://acme-v02.api.letsencrypt.org/directory
+          contact: [ops@example.com]
+          terms_agreed: true
+          challenge:
+            webroot: /var/www/html
+      - name: company
+        external:
+          ca_file: /etc/ssl/company-root.pem
+    certificates:
+      - name: www
+        issuer: letsencrypt
+        dns: [www.example.com]
+      - name: intranet
+        issuer: company
+        dns: [intranet.example.com]
 
 - name: Keep thousands of certificates that a file declares
   zerotrust.platform.pki:
@@ -367,12 +527,21 @@ errors:
   elements: str
 """
 
+import importlib.util
 from datetime import datetime, timezone
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.zerotrust.platform.plugins.module_utils._ansible import PLAN_OPTIONS, Work, require, run
+from ansible_collections.zerotrust.platform.plugins.module_utils._ansible import (
+    PLAN_OPTIONS,
+    Work,
+    refuse_missing,
+    require,
+    run,
+)
+from ansible_collections.zerotrust.platform.plugins.module_utils._errors import PlatformError
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.crypto import check_version
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.declaration import PRESETS, Source, parse
+from ansible_collections.zerotrust.platform.plugins.module_utils._pki.issuers import Surroundings
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.model import (
     ALTERNATIVE_NAMES,
     AUTHORITY_FILES,
@@ -388,15 +557,53 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.atom
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.files import apply_tree, plan_tree
 
 SHOWN_CERTIFICATES = 1000
+# What is said of a file with a key is no secret.
+PERMISSION = {
+    "type": "dict",
+    "options": {name: {"type": "str"} for name in ("owner", "group", "mode")},
+    "no_log": False,
+}
+
+WORDS = {"type": "list", "elements": "str"}
+ACME_OPTIONS = {
+    "directory": {"type": "str", "required": True},
+    "contact": WORDS,
+    "terms_agreed": {"type": "bool", "default": False},
+    "eab": {
+        "type": "dict",
+        "options": {
+            "kid": {"type": "str", "required": True},
+            "hmac_key": {"type": "str", "required": True, "no_log": True},
+        },
+    },
+    "challenge": {
+        "type": "dict",
+        "options": {
+            "type": {"type": "str", "choices": ["http-01", "dns-01"], "default": "http-01"},
+            "webroot": {"type": "path"},
+            "address": {"type": "str"},
+            "port": {"type": "int", "default": 80},
+            "present": WORDS,
+            "cleanup": WORDS,
+        },
+    },
+    "ca_file": {"type": "path"},
+    "preferred_chain": {"type": "str"},
+    "profile": {"type": "str"},
+    "timeout": {"type": "str"},
+}
+EXTERNAL_OPTIONS = {"ca_file": {"type": "path", "required": True}, "signed": {"type": "path"}}
 
 
 def body(module: AnsibleModule) -> Work:
     check_version()
     params = module.params
     if params["state"] == "absent":
-        tree_plan = plan_tree(params["path"], {}, OWNER)
+        tree_plan = plan_tree(params["path"], {}, OWNER, hidden=True)
         return Work(tree_plan.plan, lambda: apply_tree(tree_plan, params["lock_timeout"]), shown([]))
     declaration = parse(sources(params))
+    if any(one.acme for one in declaration.outside) and not importlib.util.find_spec("acme"):
+        refuse_missing(["acme"])
     tree = Tree(params["path"])
 
     def close() -> None:
@@ -409,13 +616,29 @@ def body(module: AnsibleModule) -> Work:
     try:
         if not module.check_mode:
             tree.lock(params["lock_timeout"])
-        plan = plan_pki(tree, declaration, datetime.now(timezone.utc), adopt=params["adopt"], purge=params["purge"])
+        plan = plan_pki(
+            tree,
+            declaration,
+            datetime.now(timezone.utc),
+            adopt=params["adopt"],
+            purge=params["purge"],
+            around=Surroundings(
+                lambda command, environment: module.run_command(list(command), environ_update=dict(environment)),
+                module.warn,
+            ),
+        )
     except BaseException:
         close()
         raise
-    return Work(
-        plan.plan, lambda: shown(apply_pki(tree, plan)), shown(records_of(plan)), warnings=plan.warnings, close=close
-    )
+
+    def apply() -> dict:
+        try:
+            return shown(apply_pki(tree, plan))
+        except PlatformError as error:
+            error.result = {**error.result, **shown(error.result.get("certificates", records_of(plan)))}
+            raise
+
+    return Work(plan.plan, apply, shown(records_of(plan)), warnings=plan.warnings, close=close)
 
 
 def sources(params: dict) -> list:
@@ -438,14 +661,14 @@ def shown(certificates: list) -> dict:
     }
 
 
-def item_options(files: tuple, valid_for: str, **others: dict) -> dict:
+def item_options(files: tuple, **others: dict) -> dict:
     return {
         "name": {"type": "str", "required": True},
         "issuer": {"type": "str"},
         "common_name": {"type": "str"},
         "subject": {"type": "dict", "options": {name: {"type": "str"} for name in SUBJECT_FIELDS}},
-        "key_type": {"type": "str", "choices": list(KEY_TYPES), "default": KEY_TYPES[0], "no_log": False},
-        "valid_for": {"type": "str", "default": valid_for},
+        "key_type": {"type": "str", "choices": list(KEY_TYPES), "no_log": False},
+        "valid_for": {"type": "str"},
         "renew_before": {"type": "str"},
         # The name of a file is no secret.
         "files": {"type": "dict", "options": {name: {"type": "str", "no_log": False} for name in files}},
@@ -455,12 +678,16 @@ def item_options(files: tuple, valid_for: str, **others: dict) -> dict:
 
 def main() -> None:
     names = {name: {"type": "list", "elements": "str"} for name in ALTERNATIVE_NAMES}
-    authority = item_options(AUTHORITY_FILES, "3650d", path_length={"type": "int"})
+    outside = {
+        "acme": {"type": "dict", "options": ACME_OPTIONS},
+        "external": {"type": "dict", "options": EXTERNAL_OPTIONS},
+    }
+    authority = item_options(AUTHORITY_FILES, path_length={"type": "int"}, **outside)
     certificate = item_options(
         CERTIFICATE_FILES,
-        "365d",
         issuer={"type": "str", "required": True},
         profile={"type": "str", "choices": list(PROFILES), "default": PROFILES[0]},
+        permissions={"type": "dict", "options": {name: PERMISSION for name in CERTIFICATE_FILES}},
         **names,
     )
     module = AnsibleModule(

@@ -16,21 +16,17 @@ import os
 import re
 import socket
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path as File
 
 from ansible_collections.zerotrust.platform.plugins.module_utils._acme.problems import one_line
-from ansible_collections.zerotrust.platform.plugins.module_utils._acme.settings import DNS_01, Challenge
+from ansible_collections.zerotrust.platform.plugins.module_utils._acme.settings import DNS_01, Challenge, Run, Warn
 from ansible_collections.zerotrust.platform.plugins.module_utils._errors import PlatformError
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.atomic import Tree
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.paths import parents
-
-#: Runs a command with these additional environment variables: (exit code, stdout, stderr).
-Run = Callable[[Sequence[str], Mapping[str, str]], tuple[int, str, str]]
-Warn = Callable[[str], None]
 
 _PLACE = ".well-known/acme-challenge"
 #: base64url (RFC 8555, 8.3). It becomes a file's name.

@@ -16,13 +16,13 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any, Optional
 
-from ansible_collections.zerotrust.platform.plugins.module_utils._acme.challenges import Proof, Run, Warn, shown
+from ansible_collections.zerotrust.platform.plugins.module_utils._acme.challenges import Proof, shown
 from ansible_collections.zerotrust.platform.plugins.module_utils._acme.problems import (
     ProblemDocument,
     one_line,
     sentence,
 )
-from ansible_collections.zerotrust.platform.plugins.module_utils._acme.settings import Settings
+from ansible_collections.zerotrust.platform.plugins.module_utils._acme.settings import Run, Settings, Warn
 from ansible_collections.zerotrust.platform.plugins.module_utils._errors import PlatformError
 
 try:

@@ -6,8 +6,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Optional
+
+#: Runs a command with these additional environment variables: (exit code, stdout, stderr).
+Run = Callable[[Sequence[str], Mapping[str, str]], tuple[int, str, str]]
+Warn = Callable[[str], None]
 
 HTTP_01 = "http-01"
 DNS_01 = "dns-01"

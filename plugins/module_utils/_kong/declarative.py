@@ -28,6 +28,7 @@ from typing import Any, Optional
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.client import Client
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.declared import Declared
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.hashes import (
+    hashed_fields,
     is_oauth2_hash_of,
     oauth2_hash,
     password_hash,
@@ -144,12 +145,11 @@ class Declarative(Provider):
                 entity[name] = row.get(name)
         if item.kind == "key-auth" and row.get("ttl") is not None and entity.get("ttl") is not None:
             entity["ttl"] = row["ttl"]
-        stored = str(row.get("password"))
-        if item.kind == "basic-auth" and item.data.get("password") == stored:
-            entity["password"] = stored
-        secret = str(row.get("client_secret"))
-        if entity.get("hash_secret") and is_oauth2_hash_of(secret, str(item.data.get("client_secret"))):
-            entity["client_secret"] = secret
+        hashed = hashed_fields(item.kind, entity)
+        if hashed:
+            declared, stored = str(item.data.get(hashed[0])), str(row.get(hashed[0]))
+            if declared == stored or is_oauth2_hash_of(stored, declared):
+                entity[hashed[0]] = stored
         return entity
 
     def _as_read(self, kind: Kind, row: Row) -> dict[str, Any]:
@@ -238,9 +238,11 @@ def as_written(item: Declared, ids: Mapping[Ref, str]) -> dict[str, Any]:
             entity[link] = ids.get((referred, name), name)
     if item.kind == "service" and entity.get("ca_certificates"):
         entity["ca_certificates"] = [ids.get(("ca_certificate", one), one) for one in entity["ca_certificates"]]
-    if item.kind == "basic-auth":
+    if item.hashed:
+        pass  # It is as it is kept.
+    elif item.kind == "basic-auth":
         entity["password"] = password_hash(str(entity.get("password")), str(entity.get("consumer")))
-    if item.kind == "oauth2" and entity.get("hash_secret") and entity.get("client_secret"):
+    elif entity.get("hash_secret") and entity.get("client_secret"):
         entity["client_secret"] = oauth2_hash(str(entity["client_secret"]), entity["id"])
     if entity.get("ttl") == RUNNING:
         del entity["ttl"]

@@ -18,6 +18,7 @@ class Declared:
     """One entity. `data` is what is declared, references as names (or as ids of what is not declared).
 
     generated: whether its secrets are made up here.
+    hashed: whether its secret is the hash that a node keeps, made with the declared id of its consumer.
     """
 
     kind: str
@@ -27,6 +28,7 @@ class Declared:
     origin: str = ""
     secrets: tuple[Path, ...] = ()
     generated: bool = False
+    hashed: bool = False
 
 
 @dataclass(frozen=True)

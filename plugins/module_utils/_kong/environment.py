@@ -15,7 +15,8 @@ from typing import Any, Callable
 
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.model import Path
 
-_ENV = re.compile(r'\$\{\{\s*env\s+"([^"]*)"\s*(?:\|\s*(toInt|toFloat|toBool)\s*)?\}\}')
+# decK fills in text before it reads YAML, so a value of several lines needs its `indent`. Here it makes no difference.
+_ENV = re.compile(r'\$\{\{\s*env\s+"([^"]*)"\s*(?:\|\s*(toInt|toFloat|toBool|indent\s+[0-9]+)\s*)?\}\}')
 
 
 def is_templated(value: Any) -> bool:

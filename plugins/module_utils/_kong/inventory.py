@@ -24,6 +24,7 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._errors import 
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.client import Client
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.declared import Declared
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.hashes import (
+    hashed_fields,
     is_oauth2_hash_of,
     is_password_hash,
     password_hash,
@@ -129,9 +130,11 @@ class Inventory:
         self.names = name_rows(rows, declared, tags)
         self.declared = [self._resolved(item) for item in declared]
         self._mark = set(tags)
+        self._hashed = {(item.kind, item.name) for item in self.declared if item.hashed}
         self.warnings: list[str] = []
         if ask:
             self._load_schemas()
+            _refuse(list(self._unusable_hashes()), "hashed_secret")
 
     def _is_shown(self, row: Row) -> bool:
         return self.whole or self._mark <= set(row.get("tags") or ())
@@ -190,9 +193,7 @@ class Inventory:
         # What may go is shown too, and its schema knows best what of it is secret.
         for name in {str(row["name"]) for row in self.rows.get("plugin", {}).values() if self._is_shown(row)}:
             self.schemas.load("plugin", name)
-        if problems:
-            more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-            raise PlatformError(f"{problems[0]}{more}", "schema_violation", problems[:100] if more else ())
+        _refuse(problems, "schema_violation")
 
     def _in_doubt(self, item: Declared) -> bool:
         """Whether a schema may say more than the row beside the declaration."""
@@ -215,6 +216,24 @@ class Inventory:
                 data = {"config": data.get("config")}
             for sentence in record.unknown(data):
                 yield f"{item.origin}: {kind} {item.name!r}: {sentence}"
+
+    def _unusable_hashes(self) -> Iterator[str]:
+        """A sentence for each hash that would have to be written and cannot be."""
+        ids = {item.name: item.id for item in self.declared if item.kind == "consumer"} if self._hashed else {}
+        for item in self.declared:
+            if not item.hashed:
+                continue
+            field = hashed_fields(item.kind, item.data)[0]
+            row = self.row((item.kind, item.name))
+            if row is not None and row.get(field) == item.data.get(field):
+                continue
+            owner = str(item.data.get("consumer"))
+            own = ids.get(owner)
+            what = f"{item.origin}: {item.kind} {item.name!r}: its {field} is a hash (_transform: false)"
+            if not self.whole:
+                yield f"{what}, which a node with a database would hash again; declare the {field} itself"
+            elif item.kind == "basic-auth" and (not own or self.names.ids.get(("consumer", owner), own) != own):
+                yield f"{what}, made with the id of its consumer; declare that id, and no other than is on the node"
 
     def desired(self) -> list[Desired]:
         return [
@@ -281,7 +300,9 @@ class Inventory:
         for name in KINDS[desired.kind].auto:
             if name not in data:
                 after[name] = before.get(name)
-        if desired.kind == "basic-auth":
+        if desired.ref in self._hashed:
+            pass  # It is as it is kept.
+        elif desired.kind == "basic-auth":
             after["password"] = self._password(data, before)
         elif desired.kind == "oauth2" and after.get("hash_secret"):
             stored = str(before.get("client_secret"))
@@ -317,6 +338,12 @@ class Inventory:
         if kind.name == "key-auth" and data.get("ttl") is not None:
             data["ttl"] = RUNNING
         return data
+
+
+def _refuse(problems: Sequence[str], reason: str) -> None:
+    if problems:
+        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+        raise PlatformError(f"{problems[0]}{more}", reason, problems[:100] if more else ())
 
 
 def _claims(kind: Kind, data: Mapping[str, Any]) -> tuple[Claim, ...]:

@@ -30,6 +30,7 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._graph.loader i
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.problems import GraphError
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.declared import Declared, State
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.environment import expanded, is_templated
+from ansible_collections.zerotrust.platform.plugins.module_utils._kong.hashes import hashed_fields
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.hints import hints
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.identity import (
     full_target,
@@ -129,8 +130,18 @@ class _Parser:
         for kind in KINDS.values():
             self.finish(kind)
         self.refuse()
+        # Kong's own word for a file with hashes; its `kong config db_export` says it.
+        hashed = data.get("_transform") is False
         entities = [
-            Declared(entry.kind.name, entry.name, entry.data, entry.id, entry.origin, entry.secrets)
+            Declared(
+                entry.kind.name,
+                entry.name,
+                entry.data,
+                entry.id,
+                entry.origin,
+                entry.secrets,
+                hashed=hashed and bool(hashed_fields(entry.kind.name, entry.data)),
+            )
             for entry in self.entries
         ]
         return State(tuple(entities), self.tags, str(data.get("_workspace") or ""), tuple(hints(entities)))

@@ -16,11 +16,9 @@ import json
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Any, Optional
+from typing import TYPE_CHECKING, Any, Optional
 
-from ansible_collections.zerotrust.platform.plugins.module_utils._acme.challenges import Run, Warn
-from ansible_collections.zerotrust.platform.plugins.module_utils._acme.client import Account
-from ansible_collections.zerotrust.platform.plugins.module_utils._acme.settings import Settings
+from ansible_collections.zerotrust.platform.plugins.module_utils._acme.settings import Run, Settings, Warn
 from ansible_collections.zerotrust.platform.plugins.module_utils._errors import PlatformError
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki import checks, crypto
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.checks import GOOD
@@ -35,6 +33,9 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._pki.taken impo
     read_certificates,
 )
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.atomic import Tree
+
+if TYPE_CHECKING:
+    from ansible_collections.zerotrust.platform.plugins.module_utils._acme.client import Account
 
 
 class AcmeIssuer:
@@ -116,6 +117,9 @@ class AcmeIssuer:
         return chains[0]
 
     def _open(self, store: Store) -> Account:
+        # Its library takes a third of a second to load, which a run that has nothing to do need not spend.
+        from ansible_collections.zerotrust.platform.plugins.module_utils._acme.client import Account
+
         state = store.tree.read(self.account_path)
         try:
             known = dict(json.loads(state.content)) if state else {}

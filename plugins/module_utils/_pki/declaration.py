@@ -12,14 +12,24 @@ Mistakes are `Problem`s with the path of the value, and its line and column wher
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from ansible_collections.zerotrust.platform.plugins.module_utils._durations import duration_text
 from ansible_collections.zerotrust.platform.plugins.module_utils._errors import PlatformError
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.problems import Problem, show, suggestion
-from ansible_collections.zerotrust.platform.plugins.module_utils._pki.model import DAY, Declaration, Request
+from ansible_collections.zerotrust.platform.plugins.module_utils._pki.model import (
+    DAY,
+    Declaration,
+    Outside,
+    Request,
+)
+from ansible_collections.zerotrust.platform.plugins.module_utils._pki.outside_reading import (
+    is_outside,
+    objections,
+    read_outside,
+)
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.reading import Node, Source
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.requests import (
     Draft,
@@ -58,9 +68,10 @@ def parse(sources: Sequence[Source]) -> Declaration:
     """One declaration of all sources. A PlatformError (`bad_declaration`, or the code of a single mistake) else."""
     problems: list[tuple[Source, Problem]] = []
     drafts: list[Draft] = []
+    outside: list[tuple[Outside, Node]] = []
     for source in sources:
-        drafts.extend(_read(source, problems))
-    declaration = _Linker(drafts, problems).link()
+        _read(source, problems, drafts, outside)
+    declaration = _Linker(drafts, outside, problems).link()
     if problems:
         texts = [problem.text(source.name) for source, problem in problems]
         if len(texts) == 1:
@@ -70,7 +81,12 @@ def parse(sources: Sequence[Source]) -> Declaration:
     return declaration
 
 
-def _read(source: Source, problems: list[tuple[Source, Problem]]) -> Iterator[Draft]:
+def _read(
+    source: Source,
+    problems: list[tuple[Source, Problem]],
+    drafts: list[Draft],
+    outside: list[tuple[Outside, Node]],
+) -> None:
     if not isinstance(source.data, Mapping):
         message = f"{show(source.data)} is no mapping with authorities and certificates"
         problems.append((source, Problem((), "bad_type", message, source.place(()))))
@@ -79,24 +95,38 @@ def _read(source: Source, problems: list[tuple[Source, Problem]]) -> Iterator[Dr
     node.only(("authorities", "certificates"))
     for section, read in (("authorities", read_authority), ("certificates", read_certificate)):
         for item in node.mappings(section):
+            if section == "authorities" and is_outside(item):
+                found = read_outside(item)
+                outside.extend([(found, item)] if found is not None else [])
+                continue
             draft = read(item)
-            if draft is not None:
-                yield draft
+            drafts.extend([draft] if draft is not None else [])
 
 
 class _Linker:
     """What only all items together can tell."""
 
-    def __init__(self, drafts: Sequence[Draft], problems: Sequence[tuple[Source, Problem]]) -> None:
+    def __init__(
+        self,
+        drafts: Sequence[Draft],
+        outside: Sequence[tuple[Outside, Node]],
+        problems: Sequence[tuple[Source, Problem]],
+    ) -> None:
         self.drafts, self.problems = drafts, problems
+        self.outside = {issuer.name: issuer for issuer, _node in outside}
+        self.named = [
+            *((issuer.name, node) for issuer, node in outside),
+            *((one.request.name, one.node) for one in drafts),
+        ]
 
     def link(self) -> Declaration:
-        by_name: dict[str, Draft] = {}
-        for draft in self.drafts:
-            other = by_name.setdefault(draft.request.name, draft)
-            if other is not draft:
-                draft.node.report("name", "duplicate_name", f"{show(draft.request.name)} is declared twice")
-        if len(by_name) == len(self.drafts):
+        by_name = {draft.request.name: draft for draft in self.drafts}
+        seen: set[str] = set()
+        for name, node in self.named:
+            if name in seen:
+                node.report("name", "duplicate_name", f"{show(name)} is declared twice")
+            seen.add(name)
+        if len(seen) == len(self.named):
             for draft in self.drafts:
                 self._issuer(draft, by_name)
         if self.problems:
@@ -107,17 +137,23 @@ class _Linker:
         ordered = self._ordered(children)
         self._subjects(ordered)
         self._paths(ordered)
-        return Declaration(tuple(_complete(draft, children.get(draft.request.name, [])) for draft in ordered))
+        requests = tuple(self._complete(draft, children.get(draft.request.name, [])) for draft in ordered)
+        return Declaration(requests, tuple(self.outside.values()))
 
     def _issuer(self, draft: Draft, by_name: Mapping[str, Draft]) -> None:
         request, below = draft.request, int(draft.request.is_authority)
         seen = {request.name}
         current = request
         while current.issuer is not None:
+            elsewhere = self.outside.get(current.issuer)
+            if elsewhere is not None:
+                for key, code, message in objections(request, draft.node, elsewhere) if current is request else ():
+                    draft.node.report(key, code, message)
+                return
             issuer = by_name.get(current.issuer)
             if issuer is None or not issuer.request.is_authority:
                 if current is request:
-                    known = [name for name, other in by_name.items() if other.request.is_authority]
+                    known = [name for name, other in by_name.items() if other.request.is_authority] + [*self.outside]
                     message = (
                         f"{show(request.issuer)} is no declared authority{suggestion(request.issuer or '', known)}"
                     )
@@ -142,7 +178,7 @@ class _Linker:
 
     def _ordered(self, children: Mapping[str, Sequence[Draft]]) -> list[Draft]:
         ordered: list[Draft] = []
-        following = list(children.get("", []))
+        following = [draft for top in ("", *self.outside) for draft in children.get(top, [])]
         while following:
             ordered.extend(following)
             following = [child for draft in following for child in children.get(draft.request.name, [])]
@@ -165,23 +201,38 @@ class _Linker:
                 if other != (draft, content):
                     message = f"{show(path)} is also the {other[1]} file of {show(other[0].request.name)}"
                     draft.node.report(("files", content), "duplicate_file", message)
+                for name in self.outside:
+                    if path.startswith(f"authorities/{name}/"):
+                        message = f"{show(path)} lies where {show(name)} keeps its own files"
+                        draft.node.report(("files", content), "duplicate_file", message)
         for path, (draft, content) in seen.items():
             for parent in parents(path):
                 if parent in seen:
                     message = f"{show(path)} lies below {show(parent)}, which is a file"
                     draft.node.report(("files", content), "duplicate_file", message)
 
+    def _complete(self, draft: Draft, children: Sequence[Draft]) -> Request:
+        """The request with a time to renew that leaves room for what it issues."""
+        request = draft.request
+        if request.issuer in self.outside:
+            # A third of a lifetime that somebody else decides (`checks.renewal`). ACME servers do not send their root.
+            files = {
+                content: path
+                for content, path in request.files.items()
+                if content != "ca" or not self._is_acme(request)
+            }
+            return replace(request, renew_before=draft.renew_before or 0, files=files)
+        renew_before = draft.renew_before
+        if renew_before is None:
+            third = request.valid_for // 3
+            longest = max((child.request.valid_for for child in children), default=0)
+            if not request.is_authority:
+                renew_before = min(30 * DAY, third)
+            else:
+                # Renewed in time, an authority is never outlived by a certificate of its that is renewed on its last
+                # day.
+                renew_before = max(third, longest) if longest < request.valid_for else third
+        return replace(request, renew_before=renew_before)
 
-def _complete(draft: Draft, children: Sequence[Draft]) -> Request:
-    """The request with a time to renew that leaves room for what it issues."""
-    request = draft.request
-    renew_before = draft.renew_before
-    if renew_before is None:
-        third = request.valid_for // 3
-        longest = max((child.request.valid_for for child in children), default=0)
-        if not request.is_authority:
-            renew_before = min(30 * DAY, third)
-        else:
-            # Renewed in time, an authority is never outlived by a certificate of its that is renewed on its last day.
-            renew_before = max(third, longest) if longest < request.valid_for else third
-    return replace(request, renew_before=renew_before)
+    def _is_acme(self, request: Request) -> bool:
+        return self.outside[request.issuer or ""].acme is not None

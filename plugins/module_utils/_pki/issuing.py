@@ -2,16 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Who turns a request into a certificate: the seam between this tree and issuers outside of it.
-
-planning ─▶ Issuer.look    whether the certificate that is there is this issuer's; reads only
-                Issuer.prepare whether it can issue now, for what is to be issued; reads only
-applying ─▶ Issuer.issue   a request ─▶ a key, a certificate
-"""
+"""The authorities of this tree as issuers, and the keys that they sign with. Others are in `issuers`."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -19,7 +13,6 @@ from typing import Any
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki import checks, crypto
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.checks import GOOD
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.item import Issuer, Item, Store
-from ansible_collections.zerotrust.platform.plugins.module_utils._pki.model import Declaration
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.atomic import Tree
 
 
@@ -69,11 +62,6 @@ class Authority:
 
 
 AUTHORITY: Issuer = Authority()
-
-
-def outside_issuers(declaration: Declaration) -> Mapping[str, Issuer]:
-    """The issuers outside of this tree, by the name that requests call them by."""
-    return {}
 
 
 def read_key(item: Item, tree: Tree) -> Any:

@@ -14,6 +14,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Optional
 
+from ansible_collections.zerotrust.platform.plugins.module_utils._acme.settings import Settings
+from ansible_collections.zerotrust.platform.plugins.module_utils._pki.permissions import Permission
+
 #: notBefore lies this far in the past, as clocks differ (seconds).
 BACKDATE = 300
 DAY = 86_400
@@ -40,6 +43,7 @@ class Request:
     subject: (attribute, value) in the order of the distinguished name; the last may be `common_name`.
     profile: server, client, mtls or ca.
     path_length: how many authorities may follow below this one (RFC 5280, 4.2.1.9); None for any number.
+    permissions: of its files, by their content, where they are not the usual ones.
     valid_for, renew_before: seconds.
     files: which content lies where: AUTHORITY_FILES or CERTIFICATE_FILES -> path relative to the root.
     """
@@ -57,6 +61,7 @@ class Request:
     uris: tuple[str, ...] = ()
     emails: tuple[str, ...] = ()
     path_length: Optional[int] = None
+    permissions: Mapping[str, Permission] = field(default_factory=dict)
 
     @property
     def is_authority(self) -> bool:
@@ -68,10 +73,31 @@ class Request:
 
 
 @dataclass(frozen=True)
+class External:
+    """An authority that people or other programs run.
+
+    ca_file: its roots. signed: the directory where its answers are put, by default one in the tree.
+    """
+
+    ca_file: str
+    signed: Optional[str] = None
+
+
+@dataclass(frozen=True)
+class Outside:
+    """An authority outside of this tree. One of both is set."""
+
+    name: str
+    acme: Optional[Settings] = None
+    external: Optional[External] = None
+
+
+@dataclass(frozen=True)
 class Declaration:
     """A whole tree. requests: each after its issuer."""
 
     requests: tuple[Request, ...] = ()
+    outside: tuple[Outside, ...] = ()
     _by_name: Mapping[str, Request] = field(default_factory=dict, repr=False, compare=False)
 
     def __post_init__(self) -> None:

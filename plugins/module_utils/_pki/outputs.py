@@ -16,6 +16,7 @@ from typing import Any, Optional
 
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki import crypto
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.model import Request
+from ansible_collections.zerotrust.platform.plugins.module_utils._pki.permissions import group_id, user_id
 
 KEY_MODE = 0o600
 FILE_MODE = 0o644
@@ -80,7 +81,12 @@ OUTPUTS: Mapping[str, Output] = {
 
 def access(request: Request, content: str) -> Access:
     """The access that a file of a request has to have."""
-    return Access(KEY_MODE if OUTPUTS[content].needs_key else FILE_MODE)
+    mode = KEY_MODE if OUTPUTS[content].needs_key else FILE_MODE
+    permission = request.permissions.get(content)
+    if permission is None:
+        return Access(mode)
+    uid = user_id(permission.owner) if permission.owner else None
+    return Access(permission.mode or mode, uid, group_id(permission.group) if permission.group else None)
 
 
 def source(content: str, issued: Issued) -> str:

@@ -4,8 +4,8 @@
 
 """What issuers outside of the tree have in common: the files that they keep in it, and the key that waits.
 
-    authorities/<issuer>/keys/<certificate>.pem      a new key, until its certificate is there; then both are put in place
-    authorities/<issuer>/issued/<certificate>.pem    what was issued: the certificate, its chain, the root if it is known
+    authorities/<issuer>/keys/<certificate>.pem      a new key, until its certificate is there and both are put in place
+    authorities/<issuer>/issued/<certificate>.pem    what was issued: the certificate, its chain, and its root if known
 
 A key is on the disk before anybody is asked to certify it, and a certificate before its files are written. So a crash
 loses nothing, and what was issued is not asked for twice.

@@ -23,10 +23,15 @@ from typing import Optional
 from ansible_collections.zerotrust.platform.plugins.module_utils._errors import PlatformError
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki import checks, crypto
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.checks import GOOD, Facts
-from ansible_collections.zerotrust.platform.plugins.module_utils._pki.issuing import AUTHORITY, outside_issuers
+from ansible_collections.zerotrust.platform.plugins.module_utils._pki.issuers import (
+    Surroundings,
+    outside_issuers,
+)
+from ansible_collections.zerotrust.platform.plugins.module_utils._pki.issuing import AUTHORITY
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.item import Issuer, Item, Seen
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.model import Declaration, Request
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.outputs import OUTPUTS, access, source
+from ansible_collections.zerotrust.platform.plugins.module_utils._pki.permissions import refusals
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.records import changes, time_text
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.atomic import FileState, Tree
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.files import (
@@ -68,24 +73,34 @@ class PkiPlan:
 
 
 def plan_pki(
-    tree: Tree, declaration: Declaration, now: datetime, *, adopt: bool = False, purge: bool = False
+    tree: Tree,
+    declaration: Declaration,
+    now: datetime,
+    *,
+    adopt: bool = False,
+    purge: bool = False,
+    around: Optional[Surroundings] = None,
 ) -> PkiPlan:
     """What has to be done so that the tree is as declared at a moment (aware, UTC). Reads only.
 
     adopt: take over files that are there and not ours. purge: remove files of ours that are no longer declared.
+    around: what issuers outside of the tree need while they issue.
     """
-    planner = _Planner(tree, declaration, now, adopt)
+    outside = outside_issuers(declaration, tree.path, around or Surroundings())
+    planner = _Planner(tree, declaration, now, adopt, outside)
     for request in declaration.requests:
         planner.look(request)
     return planner.finish(purge)
 
 
 class _Planner:
-    def __init__(self, tree: Tree, declaration: Declaration, now: datetime, adopt: bool) -> None:
+    def __init__(
+        self, tree: Tree, declaration: Declaration, now: datetime, adopt: bool, outside: Mapping[str, Issuer]
+    ) -> None:
         self.tree, self.declaration, self.now, self.adopt = tree, declaration, now, adopt
         self.manifest = owned_manifest(tree, OWNER) or Manifest(OWNER)
         self.sources: Mapping[str, str] = self.manifest.attributes.get("sources", {})
-        self.outside: Mapping[str, Issuer] = outside_issuers(declaration)
+        self.outside = outside
         self.items: dict[str, Item] = {}
         self.errors: list[tuple[str, str]] = []
         self.warnings: list[str] = []
@@ -122,14 +137,17 @@ class _Planner:
 
     def _read(self, request: Request) -> Optional[dict[str, Optional[FileState]]]:
         found: dict[str, Optional[FileState]] = {}
+        for content, permission in request.permissions.items():
+            for reason, message in refusals(permission):
+                self.refuse(request, reason, f"permissions.{content}: {message}")
         for content, path in request.files.items():
             try:
                 state = self.tree.read(path)
             except FileError as error:
                 self.refuse(request, error.reason, error.message)
                 return None
-            if content == "key" and state is not None and state.links > 1:
-                message = f"{self.tree.name(path)}: the key has {state.links} hard links: remove the others"
+            if OUTPUTS[content].needs_key and state is not None and state.links > 1:
+                message = f"{self.tree.name(path)}: holds a key and has {state.links} hard links: remove the others"
                 self.refuse(request, "hard_link", message)
             found[content] = state
         return found
@@ -200,10 +218,13 @@ class _Planner:
         wanted = access(item.request, content)
         if state.mode != wanted.mode:
             yield f"{content}_mode"
-            if OUTPUTS[content].needs_key and state.mode & 0o077:
+            if OUTPUTS[content].needs_key and state.mode & ~wanted.mode & 0o077:
                 self.warnings.append(f"{self.tree.name(path)}: the key could be read by others ({state.mode:04o})")
-        if OUTPUTS[content].needs_key and state.uid != os.geteuid():
+        uid = os.geteuid() if wanted.uid is None and OUTPUTS[content].needs_key else wanted.uid
+        if uid is not None and state.uid != uid:
             yield f"{content}_owner"
+        if wanted.gid is not None and state.gid != wanted.gid:
+            yield f"{content}_group"
         if content == "key" or item.issues:
             return
         if item.waits and content != "certificate":

@@ -85,6 +85,18 @@ class Node:
             return default
         return str(value)
 
+    def words(self, key: str) -> tuple[str, ...]:
+        """A list of texts in its order, such as a command."""
+        found = [self._text((key, number), value, str, f"bad_{key}") for number, value in enumerate(self._list(key))]
+        return tuple(word for word in found if word is not None)
+
+    def flag(self, key: str) -> bool:
+        """False if it is not there."""
+        value = self.data.get(key)
+        if value is not None and not isinstance(value, bool):
+            self.report(key, "bad_type", f"{show(value)} is neither true nor false")
+        return value is True
+
     def whole(self, key: str, least: int, most: int) -> Optional[int]:
         value = self.data.get(key)
         if value is None or (isinstance(value, int) and not isinstance(value, bool) and least <= value <= most):

@@ -151,11 +151,9 @@ def _check_validity(name: str, certificate: Any, now: datetime) -> None:
     if now >= certificate.not_valid_after_utc:
         raise PlatformError(f"{name} expired at {time_text(certificate.not_valid_after_utc)}", "expired")
     if now < certificate.not_valid_before_utc:
-        raise PlatformError(
-            f"{name} is valid from {time_text(certificate.not_valid_before_utc)} only, and it is {time_text(now)} here: "
-            "is this machine's clock right?",
-            "not_yet_valid",
-        )
+        begins = time_text(certificate.not_valid_before_utc)
+        message = f"{name} is valid from {begins} only, and it is {time_text(now)} here: is this machine's clock right?"
+        raise PlatformError(message, "not_yet_valid")
 
 
 def _subject(name: Any) -> str:

@@ -25,7 +25,7 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._errors import 
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki import issuing, outputs, records
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.item import Item
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.planning import OWNER, PkiPlan
-from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.atomic import Tree
+from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.atomic import Tree, Write
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.files import (
     FileError,
     announce,
@@ -114,13 +114,13 @@ class _Run:
         self.files.pop(path, None)
 
     def write(self, items: Sequence[Item]) -> None:
-        writes: dict[str, tuple[bytes, int]] = {}
+        writes: dict[str, Write] = {}
         units: list[tuple[str, ...]] = []
         for item in items:
             if item.writes or item.asks:
                 writes.update(self._contents(item))
                 units.extend(_units(item))
-        digests = {path: digest_of(content) for path, (content, _mode) in writes.items()}
+        digests = {path: digest_of(write.content) for path, write in writes.items()}
         self.before = announce(self.tree, self.before, digests)
         self.files.update(digests)
         make_room(self.tree, self.before, self.after, self.plan.removes)
@@ -129,7 +129,7 @@ class _Run:
             if item.issues:
                 item.issuer.done(item, self)
 
-    def _contents(self, item: Item) -> dict[str, tuple[bytes, int]]:
+    def _contents(self, item: Item) -> dict[str, Write]:
         if item.issues or item.asks:
             item.issuer.issue(item, self, self.plan.now)
         elif any(outputs.OUTPUTS[content].needs_key for content in item.writes):
@@ -137,7 +137,8 @@ class _Run:
         found, issued = {}, item.issued
         for content in item.writes:
             path, output = item.request.files[content], outputs.OUTPUTS[content]
-            found[path] = (output.render(issued), outputs.access(item.request, content).mode)
+            access = outputs.access(item.request, content)
+            found[path] = Write(output.render(issued), access.mode, access.uid, access.gid)
             if output.by_source and content != "key":
                 self.sources[path] = outputs.source(content, issued)
         return found

@@ -28,7 +28,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Optional
+from typing import NamedTuple, Optional
 
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.paths import (
     SWAP,
@@ -55,6 +55,7 @@ class Os:
 
     close = staticmethod(os.close)
     fchmod = staticmethod(os.fchmod)
+    fchown = staticmethod(os.fchown)
     fsync = staticmethod(os.fsync)
     mkdir = staticmethod(os.mkdir)
     open = staticmethod(os.open)
@@ -76,6 +77,16 @@ class FileState:
     mode: int
     uid: int
     links: int
+    gid: int
+
+
+class Write(NamedTuple):
+    """What a file is going to be. uid, gid: None for those that a new file gets by itself."""
+
+    content: bytes
+    mode: int
+    uid: Optional[int] = None
+    gid: Optional[int] = None
 
 
 class Tree:
@@ -304,14 +315,19 @@ class Tree:
                 content = _read_all(handle, found.st_size)
             finally:
                 self._os.close(handle)
-        return FileState(content, stat.S_IMODE(found.st_mode), found.st_uid, found.st_nlink)
+        return FileState(content, stat.S_IMODE(found.st_mode), found.st_uid, found.st_nlink, found.st_gid)
 
-    def write(self, path: str, content: bytes, mode: int) -> None:
-        """Create or replace a file, with directories it needs. Durable after `sync`."""
+    def write(self, path: str, content: bytes, mode: int, uid: Optional[int] = None, gid: Optional[int] = None) -> None:
+        """Create or replace a file, with directories it needs. Durable after `sync`.
+
+        uid, gid: its owner and group, before its first byte is written; None for those that a new file gets by itself.
+        """
         check_relative_path(path)
-        self.write_own(path, content, mode)
+        self.write_own(path, content, mode, uid, gid)
 
-    def write_own(self, path: str, content: bytes, mode: int) -> None:
+    def write_own(
+        self, path: str, content: bytes, mode: int, uid: Optional[int] = None, gid: Optional[int] = None
+    ) -> None:
         """`write` for names that are reserved for ourselves."""
         parent = path.rpartition("/")[0]
         directory = self._directory(parent, create=True)
@@ -326,7 +342,9 @@ class Tree:
         def fill(temporary: str) -> None:
             handle = self._os.open(temporary, _OPEN_NEW, mode, dir_fd=directory)
             try:
-                # The umask may have taken bits away; it never adds any.
+                if uid is not None or gid is not None:
+                    self._os.fchown(handle, -1 if uid is None else uid, -1 if gid is None else gid)
+                # The umask may have taken bits away; it never adds any. Last, as a new owner may take some away too.
                 self._os.fchmod(handle, mode)
                 rest = memoryview(content)
                 while rest:

@@ -32,6 +32,7 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.atom
     FileState,
     Os,
     Tree,
+    Write,
     write_atomic,
 )
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.manifest import (
@@ -80,7 +81,7 @@ class TreePlan:
     root: str
     before: Optional[Manifest]
     after: Manifest
-    writes: Mapping[str, tuple[bytes, int]]
+    writes: Mapping[str, Write]
     removes: frozenset[str]
     left: tuple[str, ...]
     units: tuple[tuple[str, ...], ...]
@@ -135,7 +136,7 @@ class _Planner:
         self.stale = {path for path in (*self.files, *self.manifest.pending) if path not in desired}
         self.changes: list[Change] = []
         self.errors: list[tuple[str, str]] = []
-        self.writes: dict[str, tuple[bytes, int]] = {}
+        self.writes: dict[str, Write] = {}
         self.removes: list[str] = []
         self.unchanged = 0
 
@@ -171,7 +172,7 @@ class _Planner:
         if state is None:
             reason = "missing" if path in self.files else "declared"
             self.changes.append(Change(CREATE, "file", path, (reason,), None, after, digest))
-            self.writes[path] = (content, mode)
+            self.writes[path] = Write(content, mode)
             return
         same, ours = state.content == content, self.manifest.owns(path, state.content)
         if not same and not ours and not self.adopt:
@@ -197,9 +198,9 @@ class _Planner:
             return
         before = shown_text(state.content, max(mode, 0) if is_secret(mode) else state.mode)
         self.changes.append(Change(UPDATE, "file", path, tuple(reasons), before, after, digest))
-        self.writes[path] = (content, mode)
+        self.writes[path] = Write(content, mode)
 
-    def drop(self, path: str) -> None:
+    def drop(self, path: str, hidden: bool) -> None:
         """A path of the manifest that is no longer declared."""
         try:
             state = self.tree.read(path)
@@ -211,7 +212,8 @@ class _Planner:
         reasons = ["not_declared"]
         if path in self.files and self.files[path] != digest_of(state.content):
             reasons.append("edited")
-        self.changes.append(Change(DELETE, "file", path, tuple(reasons), shown_text(state.content, state.mode), None))
+        before = None if hidden else shown_text(state.content, state.mode)
+        self.changes.append(Change(DELETE, "file", path, tuple(reasons), before, None))
         self.removes.append(path)
 
 
@@ -259,6 +261,7 @@ def plan_tree(
     modes: Optional[Mapping[str, int]] = None,
     adopt: bool = False,
     units: Sequence[Sequence[str]] = (),
+    hidden: bool = False,
     system: Os = OS,
     tree: Optional[Tree] = None,
 ) -> TreePlan:
@@ -268,6 +271,7 @@ def plan_tree(
     attributes: JSON-like facts kept in the manifest.
     mode: of each file; `modes` names exceptions.
     units: files that are written first, in this order; those of one unit that are replaced are replaced as one.
+    hidden: do not show what a removed file held, whatever its mode is.
     tree: the root, if the caller has opened it already (to hold its lock longer).
     Nothing desired means nothing is left: the manifest goes too, and the root if we made it and it is empty.
     """
@@ -280,7 +284,7 @@ def plan_tree(
         if planner.errors:
             _raise([message for message, _reason in planner.errors], planner.errors[0][1])
         for path in sorted(planner.stale):
-            planner.drop(path)
+            planner.drop(path, hidden)
         foreign, left = look_around(opened, planner.manifest, desired)
         after = Manifest(
             owner,
@@ -392,14 +396,14 @@ def make_room(tree: Tree, before: Manifest, after: Manifest, removes: Collection
     _remove(tree, _in_the_way(before, after), removes)
 
 
-def write_units(tree: Tree, writes: Mapping[str, tuple[bytes, int]], units: Sequence[Sequence[str]] = ()) -> None:
-    """Write files (path -> content, mode), the units first, in order; those of one that are there change as one."""
+def write_units(tree: Tree, writes: Mapping[str, Write], units: Sequence[Sequence[str]] = ()) -> None:
+    """Write files, the units first, in order; those of one that are there change as one."""
     done: set[str] = set()
     for unit in units:
         paths = [path for path in unit if path in writes]
         together = [path for path in paths if len(paths) > 1 and tree.stat(path) is not None]
         if len(together) > 1:
-            replace_together(tree, [(path, *writes[path]) for path in together])
+            replace_together(tree, [(path, writes[path]) for path in together])
             done.update(together)
         for path in paths:
             if path not in done:

@@ -18,10 +18,11 @@ files are put back, after it the new ones. Meanwhile `Tree.read` reads through t
 from __future__ import annotations
 
 import json
+import os
 import secrets
 from collections.abc import Sequence
 
-from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.atomic import Tree
+from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.atomic import Tree, Write
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.paths import (
     SWAP_PREFIX,
     FileError,
@@ -31,20 +32,22 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.path
 _PATHS = "paths.json"
 
 
-def replace_together(tree: Tree, files: Sequence[tuple[str, bytes, int]]) -> None:
-    """Replace files (path, content, mode) so that at any moment all are old or all are new. Each must exist."""
+def replace_together(tree: Tree, files: Sequence[tuple[str, Write]]) -> None:
+    """Replace files (by their path) so that at any moment all are old or all are new. Each must exist."""
     place = SWAP_PREFIX + secrets.token_hex(8)
-    for number, (path, content, mode) in enumerate(files):
+    for number, (path, write) in enumerate(files):
         check_relative_path(path)
         before = tree.read(path)
         if before is None:
             raise FileError(f"{tree.name(path)}: vanished while it was being replaced; run again", "changed_meanwhile")
-        tree.write_own(f"{place}/old/{number}", before.content, before.mode)
-        tree.write_own(f"{place}/new/{number}", content, mode)
-    tree.write_own(f"{place}/{_PATHS}", json.dumps([path for path, _content, _mode in files]).encode("utf-8"), 0o644)
+        # Only root can give a file to whom it belonged.
+        owner = (before.uid, before.gid) if os.geteuid() == 0 else ()
+        tree.write_own(f"{place}/old/{number}", before.content, before.mode, *owner)
+        tree.write_own(f"{place}/new/{number}", *write)
+    tree.write_own(f"{place}/{_PATHS}", json.dumps([path for path, _write in files]).encode("utf-8"), 0o644)
     tree.link(f"{place}/now", "old")
     tree.sync()
-    for number, (path, _content, _mode) in enumerate(files):
+    for number, (path, _write) in enumerate(files):
         tree.link(path, f"{'../' * path.count('/')}{place}/now/{number}")
     tree.sync()
     tree.link(f"{place}/now", "new")
@@ -63,7 +66,7 @@ def recover(tree: Tree, place: str) -> None:
                 continue
             state = tree.read(f"{place}/{side}/{number}")
             if state is not None:
-                tree.write(path, state.content, state.mode)
+                tree.write(path, state.content, state.mode, state.uid, state.gid)
         tree.sync()
         # Without the list nothing is left to recover, so a crash while removing is harmless.
         tree.remove(f"{place}/{_PATHS}")

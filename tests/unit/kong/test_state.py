@@ -130,6 +130,16 @@ services:
     assert "does not begin with DECK_" in mistakes('services: [{name: "${{ env \\"HOME\\" }}"}]')[0]
 
 
+def test_several_lines_from_the_environment() -> None:
+    """What decK needs `indent` for."""
+    text = 'keys:\n- kid: k\n  pem:\n    private_key: |-\n      ${{ env "DECK_PEM" | indent 6 }}\n'
+    found = one(text, environ={"DECK_PEM": "-----BEGIN\nKEY-----\n"})
+    assert (found.data["pem"], found.secrets) == (
+        {"private_key": "-----BEGIN\nKEY-----\n"},
+        (("pem", "private_key"),),
+    )
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
