@@ -148,10 +148,12 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._ansible import
     run,
 )
 from ansible_collections.zerotrust.platform.plugins.module_utils._documents.files import dump
-from ansible_collections.zerotrust.platform.plugins.module_utils._documents.validate import missing_libraries, validate
+from ansible_collections.zerotrust.platform.plugins.module_utils._documents.validate import (
+    missing_libraries,
+    refuse_invalid,
+)
 from ansible_collections.zerotrust.platform.plugins.module_utils._enforcement.common import Rendered, sourced
 from ansible_collections.zerotrust.platform.plugins.module_utils._enforcement.points import POINTS, concerned
-from ansible_collections.zerotrust.platform.plugins.module_utils._errors import PlatformError
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.model import Graph
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.source import GRAPH_OPTIONS, read_graph
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.files import TreePlan, apply_tree, plan_tree
@@ -180,10 +182,7 @@ def body(module: AnsibleModule) -> Work:
 def check_schemas(files: Rendered, kubernetes_version: str) -> None:
     documents = sourced(files)
     refuse_missing(missing_libraries(documents))
-    problems = validate(documents, kubernetes_version).problems
-    if problems:
-        more = f" (and {len(problems) - 1} more, see errors)" if len(problems) > 1 else ""
-        raise PlatformError(f"Nothing was written: {problems[0]}{more}", "invalid_document", problems)
+    refuse_invalid(documents, kubernetes_version)
 
 
 def summary(graph: Graph) -> dict:

@@ -28,6 +28,7 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._documents.sche
 from ansible_collections.zerotrust.platform.plugins.module_utils._documents.schemas_spire import SPIRE
 from ansible_collections.zerotrust.platform.plugins.module_utils._enforcement import kong_audit
 from ansible_collections.zerotrust.platform.plugins.module_utils._enforcement.common import Document, Documents, Sourced
+from ansible_collections.zerotrust.platform.plugins.module_utils._errors import PlatformError
 
 KONG_CONFIGURATION = "Kong configuration"
 SPIRE_ENTRY = "SPIRE entry"
@@ -60,6 +61,14 @@ def _is_installed(module: str) -> bool:
         return importlib.util.find_spec(module) is not None
     except ModuleNotFoundError:
         return False
+
+
+def refuse_invalid(documents: Documents, kubernetes_version: str = "") -> None:
+    """Raises :class:`PlatformError` with every mistake, before anything is written."""
+    problems = validate(documents, kubernetes_version).problems
+    if problems:
+        more = f" (and {len(problems) - 1} more, see errors)" if len(problems) > 1 else ""
+        raise PlatformError(f"Nothing was written: {problems[0]}{more}", "invalid_document", problems)
 
 
 def validate(documents: Documents, kubernetes_version: str = "") -> Report:

@@ -88,10 +88,7 @@ def render(graph: Graph) -> Rendered:
         for port, names in sorted(callers[end.name].items()):
             peers = [peer for name in sorted(names) for peer in _peers(ends[name])]
             ingress.append({"from": peers, "ports": [_port(port)]})
-        egress = [
-            {"to": [_pods(graph.services[name])], "ports": [_port(port) for port in sorted(ports)]}
-            for name, ports in sorted(callees[end.name].items())
-        ]
+        egress = _calls(graph, callees[end.name])
         if isinstance(end, Service):
             egress += _external(graph, end.egress)
         name = apart(end.name, SHARED_NAMES)
@@ -101,6 +98,28 @@ def render(graph: Graph) -> Rendered:
         f"network_policy/{namespace}.yml": [*_shared(graph, namespace), *(policy(end) for end in inside)]
         for namespace, inside in members.items()
     }
+
+
+def around(graph: Graph, gateway: Gateway, ports: Iterable[int]) -> list[Document]:
+    """The policies of a namespace that a gateway has for itself, of which no file of ``render`` is.
+
+    Clients reach the gateway on these ports, it reaches what the graph says, and all else is denied.
+    """
+    callees: dict[str, set[int]] = defaultdict(set)
+    for flow in graph.flows:
+        if flow.caller == gateway.name:
+            callees[flow.callee].add(flow.port.target)
+    ingress = [{"ports": [_port(port) for port in ports]}]
+    name = apart(gateway.name, SHARED_NAMES)
+    own = _policy(graph, name, gateway.namespace, gateway.labels, ingress=ingress, egress=_calls(graph, callees))
+    return [*_shared(graph, gateway.namespace), own]
+
+
+def _calls(graph: Graph, callees: Mapping[str, Iterable[int]]) -> list[dict[str, Any]]:
+    return [
+        {"to": [_pods(graph.services[name])], "ports": [_port(port) for port in sorted(ports)]}
+        for name, ports in sorted(callees.items())
+    ]
 
 
 def _shared(graph: Graph, namespace: str) -> list[Document]:
