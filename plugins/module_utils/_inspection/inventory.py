@@ -17,6 +17,7 @@ from typing import Any, Optional
 from ansible_collections.zerotrust.platform.plugins.module_utils._inspection.artefacts import Artefact, Problem, spki
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki import crypto
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.checks import Facts
+from ansible_collections.zerotrust.platform.plugins.module_utils._pki.facts import facts_of
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.model import ALTERNATIVE_NAMES
 
 
@@ -120,7 +121,7 @@ class Inventory:
             fingerprint = crypto.fingerprint(certificate)
             if fingerprint not in self._found:
                 try:
-                    found = Found(certificate, crypto.facts_of(certificate), fingerprint)
+                    found = Found(certificate, facts_of(certificate), fingerprint)
                 except ValueError:
                     what = f"an extension of the certificate with the serial {certificate.serial_number:x}"
                     self.problems.append(Problem("bad_certificate", artefact.path, f"{what} cannot be decoded"))

@@ -22,6 +22,7 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._acme.settings 
 from ansible_collections.zerotrust.platform.plugins.module_utils._errors import PlatformError
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki import checks, crypto
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.checks import GOOD
+from ansible_collections.zerotrust.platform.plugins.module_utils._pki.facts import facts_of
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.item import Item, Store
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.outputs import FILE_MODE, KEY_MODE
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.outside import DECIDES, Shelf, complete, is_one
@@ -80,7 +81,7 @@ class AcmeIssuer:
         issued = self.shelf.issued(item.request.name, self.settings.directory, tree)
         if not issued or leaf_of(issued[:1], item.key.public_key()) is None:
             return []
-        facts = replace(crypto.facts_of(issued[0]), key=GOOD, key_matches=True, issued_by=True)
+        facts = replace(facts_of(issued[0]), key=GOOD, key_matches=True, issued_by=True)
         return [] if checks.reasons(item.request, facts, now, self.decides) else issued
 
     def _obtain(self, item: Item, store: Store, now: datetime) -> list[Any]:

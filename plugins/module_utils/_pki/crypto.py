@@ -10,10 +10,11 @@ Extensions are as RFC 5280 has them: basic constraints and key usage critical, s
 
 from __future__ import annotations
 
+import dataclasses
 import ipaddress
 import re
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
 from datetime import datetime
 from functools import cache, lru_cache
 from typing import Any, Optional
@@ -23,12 +24,11 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._pki.checks imp
     BAD,
     ENCRYPTED,
     GOOD,
-    MISSING,
-    Facts,
+    WRONG,
     extended_key_usage,
     key_usage,
 )
-from ansible_collections.zerotrust.platform.plugins.module_utils._pki.model import KEY_TYPES, Request
+from ansible_collections.zerotrust.platform.plugins.module_utils._pki.model import Request
 
 try:
     from cryptography import __version__, x509
@@ -41,7 +41,7 @@ except ImportError:  # pragma: no cover - the module says that cryptography is m
 
 _MINIMUM = 43
 #: x509.KeyUsage wants all of them named.
-_KEY_USAGES = (
+KEY_USAGES = (
     "digital_signature",
     "content_commitment",
     "key_encipherment",
@@ -90,11 +90,10 @@ def new_key(key_type: str) -> Any:
     return ec.generate_private_key(curves[size]())
 
 
-def key_to_pem(key: Any) -> bytes:
-    """PKCS#8 (RFC 5958), not encrypted."""
-    return bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )
+def key_to_pem(key: Any, passphrase: Optional[bytes] = None) -> bytes:
+    """PKCS#8 (RFC 5958); encrypted if there is a passphrase (PBES2 with AES-256)."""
+    protection = serialization.BestAvailableEncryption(passphrase) if passphrase else serialization.NoEncryption()
+    return bytes(key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, protection))
 
 
 def key_type_of(key: Any) -> str:
@@ -109,16 +108,25 @@ def key_type_of(key: Any) -> str:
     return type(key).__name__.strip("_").lower()
 
 
-def read_key(pem: bytes) -> tuple[str, Any]:
-    """(GOOD, BAD or ENCRYPTED, the key)."""
+def is_encrypted(pem: bytes) -> bool:
+    """Whether a key has a passphrase, in PKCS#8 form or in the older one of OpenSSL (RFC 1421)."""
+    return b"-----BEGIN ENCRYPTED PRIVATE KEY-----" in pem or b"Proc-Type: 4,ENCRYPTED" in pem
+
+
+def read_key(pem: bytes, passphrase: Optional[bytes] = None) -> tuple[str, Any]:
+    """(GOOD, BAD, ENCRYPTED if a passphrase is missing or WRONG if it is the wrong one; the key).
+
+    A passphrase that the key does not have is no mistake: see `is_encrypted`.
+    """
+    encrypted = is_encrypted(pem)
+    if encrypted and passphrase is None:
+        return ENCRYPTED, None
     # OpenSSL's `ecparam -genkey` puts a block of parameters before the key.
     start = next((found.start() for found in _BEGIN.finditer(pem) if found.group(1).endswith(b"PRIVATE KEY")), 0)
     try:
-        return GOOD, serialization.load_pem_private_key(pem[start:], None)
-    except TypeError:
-        return ENCRYPTED, None
-    except (ValueError, UnsupportedAlgorithm):
-        return BAD, None
+        return GOOD, serialization.load_pem_private_key(pem[start:], passphrase if encrypted else None)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        return WRONG if encrypted else BAD, None
 
 
 def same_public_key(one: Any, other: Any) -> bool:
@@ -175,68 +183,6 @@ def name_of(name: Any) -> tuple[tuple[str, str], ...]:
     return tuple((known.get(item.oid.dotted_string, item.oid.dotted_string), str(item.value)) for item in name)
 
 
-def facts_of(certificate: Any) -> Facts:
-    """All of `Facts` that a certificate says by itself. ValueError if an extension cannot be decoded."""
-    extensions = {extension.oid.dotted_string: extension.value for extension in certificate.extensions}
-    constraints = extensions.get("2.5.29.19")
-    usage = extensions.get("2.5.29.15")
-    extended = extensions.get("2.5.29.37")
-    names = extensions.get("2.5.29.17")
-    by_kind: dict[type, list[str]] = {}
-    for general in names if names is not None else ():
-        by_kind.setdefault(type(general), []).append(str(general.value))
-    public_key = certificate.public_key()
-    oids = {ExtendedKeyUsageOID.SERVER_AUTH: "server_auth", ExtendedKeyUsageOID.CLIENT_AUTH: "client_auth"}
-    return Facts(
-        certificate=GOOD,
-        key_type=key_type_of(public_key),
-        subject=name_of(certificate.subject),
-        dns=tuple(sorted(by_kind.get(x509.DNSName, []))),
-        ips=tuple(sorted(by_kind.get(x509.IPAddress, []))),
-        uris=tuple(sorted(by_kind.get(x509.UniformResourceIdentifier, []))),
-        emails=tuple(sorted(by_kind.get(x509.RFC822Name, []))),
-        is_ca=constraints is not None and constraints.ca,
-        path_length=constraints.path_length if constraints is not None else None,
-        key_usage=frozenset(name for name in _KEY_USAGES[:7] if usage is not None and getattr(usage, name)),
-        extended=tuple(sorted(oids.get(oid, oid.dotted_string) for oid in extended or ())),
-        not_before=certificate.not_valid_before_utc,
-        not_after=certificate.not_valid_after_utc,
-        weakness=_weakness(certificate, public_key),
-        serial=f"{certificate.serial_number:x}",
-    )
-
-
-def _weakness(certificate: Any, public_key: Any) -> str:
-    """P21: what no client should accept."""
-    kind = key_type_of(public_key)
-    if isinstance(public_key, rsa.RSAPublicKey):
-        if public_key.key_size < 2048:
-            return f"an RSA key of {public_key.key_size} bits"
-        if public_key.public_numbers().e < 65537:
-            return f"an RSA key with the exponent {public_key.public_numbers().e}"
-    elif kind not in KEY_TYPES:
-        return f"a key of the type {kind}"
-    try:
-        algorithm = certificate.signature_hash_algorithm
-    except UnsupportedAlgorithm:
-        return "a signature of an unknown kind"
-    if algorithm is not None and algorithm.name in ("md5", "sha1"):
-        return f"a signature with {algorithm.name}"
-    return ""
-
-
-def with_key(facts: Facts, certificate: Optional[Any], pem: Optional[bytes]) -> tuple[Facts, Any]:
-    """Facts completed by the key's file, and the key."""
-    if pem is None:
-        return replace(facts, key=MISSING), None
-    state, key = read_key(pem)
-    if state != GOOD:
-        problem = facts.problem or ("its key cannot be decoded" if state == BAD else "")
-        return replace(facts, key=state, problem=problem), None
-    matches = certificate is not None and same_public_key(key.public_key(), certificate.public_key())
-    return replace(facts, key=GOOD, key_matches=matches, key_type=key_type_of(key)), key
-
-
 def identifiers(certificate: Any) -> tuple[Optional[bytes], Optional[bytes]]:
     """(subject key identifier, the issuer's key identifier), None where the certificate has none."""
     own = issuers = None
@@ -273,42 +219,50 @@ def hash_for(key: Any) -> Any:
     return sizes.get(key_type_of(key), hashes.SHA256)()
 
 
-def issue(
-    request: Request,
-    public_key: Any,
-    issuer: tuple[tuple[str, str], ...],
-    issuer_key: Any,
-    issuer_key_id: bytes,
-    validity: tuple[datetime, datetime],
-) -> Any:
-    """A certificate for a public key. issuer: its distinguished name. validity: notBefore, notAfter."""
+def new_serial(taken: Collection[str], draw: Optional[Callable[[], int]] = None) -> int:
+    """159 random bits, positive, at most 20 octets (RFC 5280, 4.1.2.2), and none of the serials in hexadecimal."""
+    draw = draw or x509.random_serial_number
+    while True:
+        serial = draw()
+        # CA/Browser Forum BR, 7.1: at least 64 bits. One in 2^95 would be as short.
+        if serial.bit_length() > 64 and f"{serial:x}" not in taken:
+            return serial
+
+
+@dataclass(frozen=True)
+class Signer:
+    """Who signs. name: its distinguished name, of `cryptography`. crl_url: where its revocation list is; may be empty."""
+
+    name: Any
+    key: Any
+    key_id: bytes
+    crl_url: str = ""
+
+
+def issue(request: Request, public_key: Any, signer: Signer, validity: tuple[datetime, datetime], serial: int) -> Any:
+    """A certificate for a public key. validity: notBefore, notAfter."""
     builder = (
         x509.CertificateBuilder()
         .subject_name(distinguished_name(request.subject))
-        .issuer_name(distinguished_name(issuer))
+        .issuer_name(signer.name)
         .public_key(public_key)
-        # 159 random bits, positive, at most 20 octets (RFC 5280, 4.1.2.2).
-        .serial_number(x509.random_serial_number())
+        .serial_number(serial)
         .not_valid_before(validity[0])
         .not_valid_after(validity[1])
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(public_key), critical=False)
-        .add_extension(x509.AuthorityKeyIdentifier(issuer_key_id, None, None), critical=False)
+        .add_extension(x509.AuthorityKeyIdentifier(signer.key_id, None, None), critical=False)
     )
+    if signer.crl_url:
+        places = [x509.DistributionPoint([x509.UniformResourceIdentifier(signer.crl_url)], None, None, None)]
+        builder = builder.add_extension(x509.CRLDistributionPoints(places), critical=False)
     for extension, critical in extensions(request):
         builder = builder.add_extension(extension, critical=critical)
-    return builder.sign(issuer_key, hash_for(issuer_key))
+    return builder.sign(signer.key, hash_for(signer.key))
 
 
 def extensions(request: Request) -> list[tuple[Any, bool]]:
     """(extension, whether it is critical) for all that the request itself says."""
-    found: list[tuple[Any, bool]] = [
-        (x509.BasicConstraints(request.is_authority, request.path_length), True),
-        (x509.KeyUsage(**{name: name in key_usage(request) for name in _KEY_USAGES}), True),
-    ]
-    extended = extended_key_usage(request)
-    if extended:
-        oids = {"server_auth": ExtendedKeyUsageOID.SERVER_AUTH, "client_auth": ExtendedKeyUsageOID.CLIENT_AUTH}
-        found.append((x509.ExtendedKeyUsage([oids[name] for name in extended]), False))
+    found = list(_usual(request.is_authority, request.path_length, key_usage(request), extended_key_usage(request)))
     names = [
         *(x509.DNSName(name) for name in request.dns),
         *(x509.IPAddress(ipaddress.ip_address(name)) for name in request.ips),
@@ -318,4 +272,39 @@ def extensions(request: Request) -> list[tuple[Any, bool]]:
     if names:
         # RFC 5280, 4.2.1.6: critical if there is no subject.
         found.append((x509.SubjectAlternativeName(names), not request.subject))
+    if request.constraints is not None:
+        sides = ([_subtree(*one) for one in side] or None for side in dataclasses.astuple(request.constraints))
+        found.append((x509.NameConstraints(*sides), True))
+    for extra in request.extensions:
+        oid = x509.ObjectIdentifier(extra.oid)
+        found.append((x509.UnrecognizedExtension(oid, bytes.fromhex(extra.value)), extra.critical))
     return found
+
+
+@cache
+def _usual(
+    is_authority: bool, path_length: Optional[int], usage: frozenset[str], extended: tuple[str, ...]
+) -> tuple[tuple[Any, bool], ...]:
+    # The same for thousands of certificates.
+    found: list[tuple[Any, bool]] = [
+        (x509.BasicConstraints(is_authority, path_length), True),
+        (x509.KeyUsage(**{name: name in usage for name in KEY_USAGES}), True),
+    ]
+    if extended:
+        oids = {name: oid for oid, name in extended_usages().items()}
+        found.append((x509.ExtendedKeyUsage([oids[name] for name in extended]), False))
+    return tuple(found)
+
+
+def extended_usages() -> dict[Any, str]:
+    return {
+        ExtendedKeyUsageOID.SERVER_AUTH: "server_auth",
+        ExtendedKeyUsageOID.CLIENT_AUTH: "client_auth",
+        ExtendedKeyUsageOID.CODE_SIGNING: "code_signing",
+    }
+
+
+def _subtree(kind: str, value: str) -> Any:
+    if kind == "ips":
+        return x509.IPAddress(ipaddress.ip_network(value))
+    return {"dns": x509.DNSName, "uris": x509.UniformResourceIdentifier, "emails": x509.RFC822Name}[kind](value)

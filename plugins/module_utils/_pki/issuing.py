@@ -12,6 +12,7 @@ from typing import Any
 
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki import checks, crypto
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.checks import GOOD
+from ansible_collections.zerotrust.platform.plugins.module_utils._pki.facts import facts_of
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.item import Issuer, Item, Store
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.atomic import Tree
 
@@ -55,7 +56,7 @@ class Authority:
             not_before = max(not_before, signer.facts.not_before)
         validity = (not_before, checks.not_after(request, now))
         item.certificate = crypto.issue(request, public_key, subject, signer.key, key_id, validity)
-        item.facts = replace(crypto.facts_of(item.certificate), key=GOOD, key_matches=True, issued_by=True)
+        item.facts = replace(facts_of(item.certificate), key=GOOD, key_matches=True, issued_by=True)
 
     def done(self, item: Item, store: Store) -> None:
         """Nothing was kept."""

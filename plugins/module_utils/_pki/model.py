@@ -12,17 +12,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Optional
 
 from ansible_collections.zerotrust.platform.plugins.module_utils._acme.settings import Settings
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.permissions import Permission
 
-#: notBefore lies this far in the past, as clocks differ (seconds).
+#: How far in the past notBefore lies by default, as clocks differ (seconds).
 BACKDATE = 300
 DAY = 86_400
 
 KEY_TYPES = ("ecdsa-p256", "ecdsa-p384", "ecdsa-p521", "ed25519", "rsa-2048", "rsa-3072", "rsa-4096")
-PROFILES = ("server", "client", "mtls")
+PROFILES = ("server", "client", "mtls", "code_signing")
 CA = "ca"
 
 #: option name -> X.520 attribute, in the order they have in a distinguished name.
@@ -32,7 +33,63 @@ ALTERNATIVE_NAMES = ("dns", "ips", "uris", "emails")
 
 #: What can be written, in the order in which it is written: who finds a new certificate finds its key as well.
 AUTHORITY_FILES = ("key", "certificate")
+#: Revocation lists, which go beside an authority's own files.
+CRL_FILES = ("crl", "crl_der")
 CERTIFICATE_FILES = ("key", "ca", "chain", "fullchain", "certificate")
+
+
+@dataclass(frozen=True)
+class Extension:
+    """An extension that we know nothing of. value: DER, in hexadecimal."""
+
+    oid: str
+    critical: bool
+    value: str
+
+
+@dataclass(frozen=True)
+class Constraints:
+    """Name constraints (RFC 5280, 4.2.1.10), sorted: (kind as in ALTERNATIVE_NAMES, value); see `constraints`."""
+
+    permitted: tuple[tuple[str, str], ...] = ()
+    excluded: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class Passphrase:
+    """Of a private key. One of both is set. path: of a file that holds it."""
+
+    value: str = field(default="", repr=False)
+    path: str = ""
+
+
+@dataclass(frozen=True)
+class RevocationList:
+    """What an authority publishes of the certificates that it has revoked.
+
+    valid_for, renew_before: seconds. url: where clients get it, as the certificates say; may be empty.
+    files: CRL_FILES -> path relative to the root.
+    """
+
+    valid_for: int
+    renew_before: int
+    files: Mapping[str, str]
+    url: str = ""
+
+
+@dataclass(frozen=True)
+class Revocation:
+    """Certificates that are not to be trusted any more: by serial number (hexadecimal), or by name.
+
+    issuer: the authority of a serial number. before: those issued until then, None for all.
+    reason: as in RFC 5280, 5.3.1, in snake case.
+    """
+
+    reason: str
+    name: str = ""
+    serial: str = ""
+    issuer: str = ""
+    before: Optional[datetime] = None
 
 
 @dataclass(frozen=True)
@@ -46,6 +103,9 @@ class Request:
     permissions: of its files, by their content, where they are not the usual ones.
     valid_for, renew_before: seconds.
     files: which content lies where: AUTHORITY_FILES or CERTIFICATE_FILES -> path relative to the root.
+    backdate: how far in the past notBefore lies, in seconds.
+    new_key_on_renewal: whether each certificate gets a key of its own.
+    generation, overlap, imported: of authorities; see `rollover`, and `imported`.
     """
 
     name: str
@@ -62,6 +122,15 @@ class Request:
     emails: tuple[str, ...] = ()
     path_length: Optional[int] = None
     permissions: Mapping[str, Permission] = field(default_factory=dict)
+    backdate: int = BACKDATE
+    new_key_on_renewal: bool = False
+    extensions: tuple[Extension, ...] = ()
+    passphrase: Optional[Passphrase] = None
+    constraints: Optional[Constraints] = None
+    crl: Optional[RevocationList] = None
+    generation: int = 1
+    overlap: int = 30 * DAY
+    imported: bool = False
 
     @property
     def is_authority(self) -> bool:
@@ -98,6 +167,7 @@ class Declaration:
 
     requests: tuple[Request, ...] = ()
     outside: tuple[Outside, ...] = ()
+    revocations: tuple[Revocation, ...] = ()
     _by_name: Mapping[str, Request] = field(default_factory=dict, repr=False, compare=False)
 
     def __post_init__(self) -> None:

@@ -12,14 +12,20 @@ from __future__ import annotations
 
 import ipaddress
 import re
+import unicodedata
 from urllib.parse import urlsplit
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\Z")
 _LOCAL_PART = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*\Z")
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:", re.IGNORECASE)
-_TRUST_DOMAIN = re.compile(r"[a-z0-9._-]{1,255}\Z")
+TRUST_DOMAIN = re.compile(r"[a-z0-9._-]{1,255}\Z")
 _PATH_SEGMENT = re.compile(r"[A-Za-z0-9._-]+\Z")
+#: Under which the domains of a country are registered, in many countries. There is no need for the list of them all: it
+#: is about certificates of public authorities, which ask it themselves.
+_SECOND_LEVELS = frozenset({"ac", "co", "com", "edu", "go", "gov", "mil", "ne", "net", "or", "org"})
+#: Scripts that are written together (Unicode TS 39, 5.2). Others in one label are a disguise more often than a name.
+_TOGETHER = frozenset({"BOPOMOFO", "CJK", "HANGUL", "HIRAGANA", "KATAKANA", "LATIN"})
 
 
 def item_name(value: str) -> str:
@@ -33,9 +39,7 @@ def item_name(value: str) -> str:
 
 def dns(value: str) -> str:
     """A DNS name, perhaps with `*` as its whole first label; in lower case."""
-    if not value.isascii():
-        raise ValueError("is not ASCII: write an internationalised name as its A-label, which begins with 'xn--'")
-    name = value.lower()
+    name = (value if value.isascii() else _a_labels(value)).lower()
     if _is_ip(name):
         raise ValueError("is an IP address: put it into ips")
     if name.endswith("."):
@@ -52,12 +56,31 @@ def dns(value: str) -> str:
     return name
 
 
+def _a_labels(name: str) -> str:
+    """An internationalised name in the form that certificates have (IDNA 2008, RFC 5890 to 5892)."""
+    try:
+        import idna
+    except ImportError:
+        raise ValueError(
+            "is not ASCII: install the Python library idna, or write it as its A-label, which begins with 'xn--'"
+        ) from None
+    try:
+        return ".".join(
+            label if label.isascii() else idna.encode(label, uts46=True).decode("ascii") for label in name.split(".")
+        )
+    except idna.IDNAError as error:
+        raise ValueError(f"is no internationalised name: {error}") from None
+
+
 def _without_wildcard(labels: list[str]) -> list[str]:
-    # RFC 9525, 6.3: the wildcard is the whole left-most label. One label behind it would be everybody's domain.
+    # RFC 9525, 6.3: the wildcard is the whole left-most label. One label behind it would be everybody's domain, and so
+    # would one such as `co.uk`: browsers refuse both.
     if labels[0] != "*" or any("*" in label for label in labels[1:]):
         raise ValueError("may have '*' as its whole first label only, once")
     if len(labels) < 3:
         raise ValueError("is too wide: '*' needs at least two labels behind it, as in *.example.com")
+    if len(labels) == 3 and len(labels[2]) == 2 and labels[1] in _SECOND_LEVELS:
+        raise ValueError(f"is too wide: {'.'.join(labels[1:])} is a public suffix, under which anybody has names")
     return labels[1:]
 
 
@@ -72,11 +95,19 @@ def _check_label(label: str) -> None:
         raise ValueError(f"has a label {label!r} with '--' in third place, which is reserved for A-labels")
     try:
         decoded = label[4:].encode("ascii").decode("punycode")
-        good = decoded.encode("punycode").decode("ascii") == label[4:] and not decoded.isascii()
+        good = (
+            decoded.encode("punycode").decode("ascii") == label[4:] and not decoded.isascii() and decoded.isprintable()
+        )
     except UnicodeError:
         good = False
     if not good:
         raise ValueError(f"has a label {label!r} that is no A-label: it does not decode to an internationalised name")
+    scripts = {
+        unicodedata.name(character, "?").split()[0].split("-")[0] for character in decoded if character.isalpha()
+    }
+    if len(scripts) > 1 and not scripts <= _TOGETHER:
+        mixed = " and ".join(sorted(scripts)).lower()
+        raise ValueError(f"has a label {decoded!r} that mixes {mixed} letters: is it what it looks like?")
 
 
 def _is_ip(value: str) -> bool:
@@ -147,7 +178,7 @@ def spiffe_id(value: str) -> str:
     if not value.startswith("spiffe://"):
         raise ValueError("is no SPIFFE ID: it must begin with 'spiffe://', in lower case")
     domain, _slash, path = value[len("spiffe://") :].partition("/")
-    if not _TRUST_DOMAIN.match(domain):
+    if not TRUST_DOMAIN.match(domain):
         raise ValueError(
             "is no SPIFFE ID: its trust domain must be 1 to 255 of a-z, 0-9, '.', '_', '-', without user or port"
         )

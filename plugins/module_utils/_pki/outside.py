@@ -19,6 +19,7 @@ from typing import Any, Optional
 
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki import crypto
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.checks import GOOD
+from ansible_collections.zerotrust.platform.plugins.module_utils._pki.facts import facts_of
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.issuing import read_key
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.item import Item, Store
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.outputs import FILE_MODE, KEY_MODE
@@ -103,5 +104,5 @@ def is_one(certificates: Sequence[Any], certificate: Any) -> bool:
 def complete(item: Item, certificate: Any, chain: Sequence[Any], roots: Sequence[Any]) -> None:
     """Give an item its certificate."""
     item.certificate, item.outside = certificate, (tuple(chain), tuple(roots))
-    item.facts = replace(crypto.facts_of(certificate), key=GOOD, key_matches=True, issued_by=True)
+    item.facts = replace(facts_of(certificate), key=GOOD, key_matches=True, issued_by=True)
     item.identity = (item.facts.subject, crypto.identifiers(certificate)[0] or crypto.key_id(certificate.public_key()))

@@ -23,6 +23,7 @@ from typing import Optional
 from ansible_collections.zerotrust.platform.plugins.module_utils._errors import PlatformError
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki import checks, crypto
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.checks import GOOD, Facts
+from ansible_collections.zerotrust.platform.plugins.module_utils._pki.facts import facts_of, with_key
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.issuers import (
     Surroundings,
     outside_issuers,
@@ -164,7 +165,7 @@ class _Planner:
         if certificate is not None:
             try:
                 item.certificate = crypto.read_certificate(certificate.content)
-                facts = crypto.facts_of(item.certificate)
+                facts = facts_of(item.certificate)
             except ValueError as error:
                 item.certificate = None
                 name = self.tree.name(item.request.files["certificate"])
@@ -172,7 +173,7 @@ class _Planner:
         if written and item.certificate is not None:
             facts = replace(facts, key=GOOD, key_matches=True)
         else:
-            facts, item.key = crypto.with_key(facts, item.certificate, key.content if key else None)
+            facts, item.key = with_key(facts, item.certificate, key.content if key else None)
         if facts.certificate == GOOD:
             facts = replace(facts, issued_by=item.issuer.look(item, self.tree, written))
         item.facts = facts

@@ -16,8 +16,10 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._pki import nam
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.model import (
     ALTERNATIVE_NAMES,
     AUTHORITY_FILES,
+    BACKDATE,
     CA,
     CERTIFICATE_FILES,
+    CRL_FILES,
     DAY,
     KEY_TYPES,
     PROFILES,
@@ -31,12 +33,27 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._pki.permission
     Permission,
     mode_of,
 )
+from ansible_collections.zerotrust.platform.plugins.module_utils._pki.policies import (
+    backdate,
+    read_constraints,
+    read_crl,
+    read_extensions,
+    read_passphrase,
+)
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.reading import Node
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.paths import FileError, check_relative_path
 
-_COMMON = ("name", "issuer", "common_name", "subject", "key_type", "valid_for", "renew_before", "files")
-_AUTHORITY = (*_COMMON, "path_length", "acme", "external")
+_COMMON = (
+    *("name", "issuer", "common_name", "subject", "key_type", "valid_for", "renew_before", "backdate", "files"),
+    *("rotation_policy", "extensions", "passphrase", "passphrase_file"),
+)
+_AUTHORITY = (
+    *_COMMON,
+    *("path_length", "name_constraints", "crl", "generation", "overlap", "imported", "acme", "external"),
+)
 _CERTIFICATE = (*_COMMON, "profile", *ALTERNATIVE_NAMES, "permissions")
+#: Profiles whose certificates may be known by their subject alone.
+_KNOWN_BY_SUBJECT = ("client", "code_signing")
 _LONGEST = 100 * 365 * DAY
 #: Upper bounds of RFC 5280, appendix A.1, in characters.
 _LENGTHS = {"country": 2, "state": 128, "locality": 128}
@@ -56,8 +73,21 @@ def read_authority(node: Node) -> Optional[Draft]:
     node.only(_AUTHORITY)
     name = _name(node)
     common_name = node.text("common_name", _attribute(64)) or name
-    files = _files(node, AUTHORITY_FILES, name)
-    return _draft(node, before, name, common_name, CA, files, path_length=node.whole("path_length", 0, 16))
+    files = _files(node, AUTHORITY_FILES, name, CRL_FILES)
+    return _draft(
+        node,
+        before,
+        name,
+        common_name,
+        CA,
+        files,
+        path_length=node.whole("path_length", 0, 16),
+        constraints=read_constraints(node),
+        crl=read_crl(node, files, name),
+        generation=node.whole("generation", 1, 1_000_000) or 1,
+        overlap=node.text("overlap", duration) or 30 * DAY,
+        imported=node.flag("imported"),
+    )
 
 
 def read_certificate(node: Node) -> Optional[Draft]:
@@ -93,6 +123,10 @@ def _draft(
     renew_before = node.text("renew_before", duration)
     key_type = node.choice("key_type", KEY_TYPES, KEY_TYPES[0])
     issuer = node.text("issuer")
+    new_key = node.choice("rotation_policy", ("never", "always"), "never") == "always"
+    earlier = node.text("backdate", backdate)
+    others.update(extensions=read_extensions(node), passphrase=read_passphrase(node), new_key_on_renewal=new_key)
+    others.update(backdate=BACKDATE if earlier is None else earlier)
     if valid_for > _LONGEST:
         node.report("valid_for", "bad_valid_for", "is more than 100 years")
     if renew_before is not None and renew_before >= valid_for:
@@ -126,14 +160,14 @@ def _subject(node: Node) -> tuple[tuple[str, str], ...]:
     return tuple(found)
 
 
-def _files(node: Node, known: Sequence[str], name: str) -> dict[str, str]:
+def _files(node: Node, known: Sequence[str], name: str, more: Sequence[str] = ()) -> dict[str, str]:
     defaults = _default_files(known, name)
     inner = node.mapping("files")
     if inner is None:
         return defaults if node.data.get("files") is None else {}
-    inner.only(known)
+    inner.only((*known, *more))
     found = {}
-    for content in known:
+    for content in (*known, *more):
         value = inner.text(content)
         if value is None:
             if content in ("key", "certificate"):
@@ -173,10 +207,11 @@ def _default_files(known: Sequence[str], name: str) -> dict[str, str]:
 
 
 def _identity(node: Node, profile: str, found: Mapping[str, tuple[str, ...]], common_name: Optional[str]) -> None:
-    if not any(found.values()) and (profile != "client" or not common_name):
+    named = profile in _KNOWN_BY_SUBJECT
+    if not any(found.values()) and not (named and common_name):
         message = "has no names: give it dns, ips, uris or emails (clients ignore the common name of a server)"
-        node.report((), "no_names", message)
-    elif common_name and profile != "client" and common_name.lower() not in (*found["dns"], *found["ips"]):
+        node.report((), "no_names", message if not named else "has no names: give it a common_name")
+    elif common_name and not named and common_name.lower() not in (*found["dns"], *found["ips"]):
         message = f"{show(common_name)} is none of its dns or ips, and clients ignore it here: add it there"
         node.report("common_name", "bad_common_name", message)
     spiffe = [value for value in found["uris"] if value.startswith("spiffe:")]

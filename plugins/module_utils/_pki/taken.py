@@ -17,6 +17,7 @@ from typing import Any, Optional
 from ansible_collections.zerotrust.platform.plugins.module_utils._errors import PlatformError
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki import crypto
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.checks import extended_key_usage
+from ansible_collections.zerotrust.platform.plugins.module_utils._pki.facts import facts_of
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.model import ALTERNATIVE_NAMES, Request
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.records import time_text
 
@@ -57,7 +58,7 @@ def leaf_of(certificates: Sequence[Any], public_key: Any) -> Optional[Any]:
 def check_leaf(request: Request, certificate: Any, now: datetime) -> None:
     """A PlatformError unless a certificate is what a request asks for. Its key has been compared already."""
     try:
-        facts = crypto.facts_of(certificate)
+        facts = facts_of(certificate)
     except ValueError as error:
         raise PlatformError(f"it cannot be decoded ({error})", "bad_certificate") from error
     for kind in ALTERNATIVE_NAMES:
@@ -132,7 +133,7 @@ def _check_authority(certificate: Any, below: int, now: datetime) -> None:
     """below: how many authorities stand between it and the leaf."""
     name = f"its issuer {_subject(certificate.subject)!r}"
     try:
-        facts = crypto.facts_of(certificate)
+        facts = facts_of(certificate)
     except ValueError as error:
         raise PlatformError(f"{name} cannot be decoded ({error})", "bad_certificate") from error
     if not facts.is_ca or (facts.key_usage and "key_cert_sign" not in facts.key_usage):

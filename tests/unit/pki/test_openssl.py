@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 from ansible_collections.zerotrust.platform.plugins.module_utils._errors import PlatformError
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki import crypto
+from ansible_collections.zerotrust.platform.plugins.module_utils._pki.facts import facts_of
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.model import KEY_TYPES
 
 
@@ -271,5 +272,5 @@ def test_p21_weak_keys_and_signatures_are_found(tmp_path, algorithm, digest, wea
     key, certificate = tmp_path / "key.pem", tmp_path / "cert.pem"
     openssl("genpkey", "-algorithm", *algorithm, "-out", key)
     openssl("req", "-new", "-x509", "-key", key, f"-{digest}", "-subj", "/CN=x", "-out", certificate)
-    found = crypto.facts_of(crypto.read_certificate(certificate.read_bytes())).weakness
+    found = facts_of(crypto.read_certificate(certificate.read_bytes())).weakness
     assert weakness in found if weakness else found == ""
