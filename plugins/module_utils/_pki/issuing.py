@@ -66,7 +66,7 @@ AUTHORITY: Issuer = Authority()
 
 def read_key(item: Item, tree: Tree) -> Any:
     """Have the item's key at hand. Keys are read when they are needed: most runs sign nothing."""
-    if not item.key_pem:
+    if item.key is None or not item.key_pem:
         state = tree.read(item.request.files["key"])
         if state is not None:
             item.key_pem = state.content

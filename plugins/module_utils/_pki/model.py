@@ -32,7 +32,19 @@ ALTERNATIVE_NAMES = ("dns", "ips", "uris", "emails")
 
 #: What can be written, in the order in which it is written: who finds a new certificate finds its key as well.
 AUTHORITY_FILES = ("key", "certificate")
-CERTIFICATE_FILES = ("key", "ca", "chain", "fullchain", "certificate")
+CERTIFICATE_FILES = (
+    "key",
+    "ca",
+    "chain",
+    "fullchain",
+    "combined",
+    "pkcs12",
+    "jks",
+    "kubernetes_secret",
+    "certificate",
+)
+#: Those that a passphrase protects.
+KEYSTORES = ("pkcs12", "jks")
 
 
 @dataclass(frozen=True)
@@ -44,6 +56,7 @@ class Request:
     profile: server, client, mtls or ca.
     path_length: how many authorities may follow below this one (RFC 5280, 4.2.1.9); None for any number.
     permissions: of its files, by their content, where they are not the usual ones.
+    keystore_passphrase: of its KEYSTORES. kubernetes_secret: name and namespace of the manifest, "" for no namespace.
     valid_for, renew_before: seconds.
     files: which content lies where: AUTHORITY_FILES or CERTIFICATE_FILES -> path relative to the root.
     """
@@ -62,6 +75,8 @@ class Request:
     emails: tuple[str, ...] = ()
     path_length: Optional[int] = None
     permissions: Mapping[str, Permission] = field(default_factory=dict)
+    keystore_passphrase: str = field(default="", repr=False)
+    kubernetes_secret: tuple[str, str] = ("", "")
 
     @property
     def is_authority(self) -> bool:

@@ -15,6 +15,7 @@ certificate are written anew. Its key is replaced only if another key type is de
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -59,6 +60,7 @@ class PkiPlan:
     sources: path -> `outputs.source` of what can be compared by that only.
     kept: files of ours that are no longer declared and stay: path -> digest. removes: those that go.
     left: what a crash has left.
+    around: as it was given.
     """
 
     plan: Plan
@@ -69,6 +71,7 @@ class PkiPlan:
     kept: Mapping[str, str]
     removes: frozenset[str]
     left: tuple[str, ...]
+    around: Surroundings
     warnings: list[str]
 
 
@@ -84,13 +87,14 @@ def plan_pki(
     """What has to be done so that the tree is as declared at a moment (aware, UTC). Reads only.
 
     adopt: take over files that are there and not ours. purge: remove files of ours that are no longer declared.
-    around: what issuers outside of the tree need while they issue.
+    around: what some issuers and some files need.
     """
-    outside = outside_issuers(declaration, tree.path, around or Surroundings())
+    around = around or Surroundings()
+    outside = outside_issuers(declaration, tree.path, around)
     planner = _Planner(tree, declaration, now, adopt, outside)
     for request in declaration.requests:
         planner.look(request)
-    return planner.finish(purge)
+    return planner.finish(purge, around)
 
 
 class _Planner:
@@ -176,6 +180,9 @@ class _Planner:
         if facts.certificate == GOOD:
             facts = replace(facts, issued_by=item.issuer.look(item, self.tree, written))
         item.facts = facts
+        if key is not None and any(OUTPUTS[content].sealed for content in item.request.files):
+            # Their passphrases are compared by means of the key.
+            item.key_pem = key.content
 
     def _decide(self, item: Item) -> None:
         request, facts = item.request, item.facts
@@ -209,6 +216,13 @@ class _Planner:
             if found:
                 rewrites.append(content)
         item.drift, item.rewrites = tuple(dict.fromkeys(drift)), tuple(rewrites)
+        if "jks" in item.writes and shutil.which("keytool") is None:
+            self.refuse(
+                item.request,
+                "missing_tool",
+                "files.jks needs keytool of a Java runtime, which is not on this machine: install one, or declare "
+                "files.pkcs12, which Java 8 and later read as well",
+            )
 
     def _drift(self, item: Item, content: str, path: str, state: Optional[FileState]) -> Iterator[str]:
         if state is None:
@@ -227,13 +241,13 @@ class _Planner:
             yield f"{content}_group"
         if content == "key" or item.issues:
             return
-        if item.waits and content != "certificate":
+        if item.waits(OUTPUTS[content].holds):
             yield "chain_changed"
         elif not self._is_current(item, content, path, state):
             yield f"{content}_changed"
 
     def _is_current(self, item: Item, content: str, path: str, state: FileState) -> bool:
-        if OUTPUTS[content].by_source:
+        if OUTPUTS[content].needs_key:
             return self._is_as_written(item, content) and self.sources.get(path) == source(content, item.issued)
         return OUTPUTS[content].render(item.issued) == state.content
 
@@ -277,7 +291,7 @@ class _Planner:
 
     # All of them
 
-    def finish(self, purge: bool) -> PkiPlan:
+    def finish(self, purge: bool, around: Surroundings) -> PkiPlan:
         keeps = {path for issuer in self.outside.values() for path in issuer.keeps}
         declared = {path for request in self.declaration.requests for path in request.files.values()}
         if self.errors:
@@ -300,7 +314,7 @@ class _Planner:
         if not found and self._manifest_is_behind(items, kept):
             found.append(Change(UPDATE, "manifest", MANIFEST, ("unfinished_run",)))
         plan = Plan(tuple(found), unchanged, tuple(foreign))
-        return PkiPlan(plan, items, self.manifest, self.now, self.sources, kept, removes, tuple(left), self.warnings)
+        return PkiPlan(plan, items, self.manifest, self.now, self.sources, kept, removes, tuple(left), around, self.warnings)
 
     def _stale(self, path: str) -> Optional[Seen]:
         try:

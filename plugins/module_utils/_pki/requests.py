@@ -24,19 +24,18 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._pki.model impo
     SUBJECT_FIELDS,
     Request,
 )
-from ansible_collections.zerotrust.platform.plugins.module_utils._pki.outputs import OUTPUTS
-from ansible_collections.zerotrust.platform.plugins.module_utils._pki.permissions import (
-    OPEN,
-    SECRET,
-    Permission,
-    mode_of,
+from ansible_collections.zerotrust.platform.plugins.module_utils._pki.outputs_reading import (
+    OUTPUT_OPTIONS,
+    read_kubernetes_secret,
+    read_passphrase,
+    read_permissions,
 )
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.reading import Node
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.paths import FileError, check_relative_path
 
 _COMMON = ("name", "issuer", "common_name", "subject", "key_type", "valid_for", "renew_before", "files")
 _AUTHORITY = (*_COMMON, "path_length", "acme", "external")
-_CERTIFICATE = (*_COMMON, "profile", *ALTERNATIVE_NAMES, "permissions")
+_CERTIFICATE = (*_COMMON, "profile", *ALTERNATIVE_NAMES, *OUTPUT_OPTIONS)
 _LONGEST = 100 * 365 * DAY
 #: Upper bounds of RFC 5280, appendix A.1, in characters.
 _LENGTHS = {"country": 2, "state": 128, "locality": 128}
@@ -60,7 +59,8 @@ def read_authority(node: Node) -> Optional[Draft]:
     return _draft(node, before, name, common_name, CA, files, path_length=node.whole("path_length", 0, 16))
 
 
-def read_certificate(node: Node) -> Optional[Draft]:
+def read_certificate(node: Node, keystore_passphrase: str = "") -> Optional[Draft]:
+    """keystore_passphrase: where it has none of its own."""
     before = len(node.problems)
     node.only(_CERTIFICATE)
     name = _name(node)
@@ -75,8 +75,12 @@ def read_certificate(node: Node) -> Optional[Draft]:
     if len(node.problems) == before:
         _identity(node, profile, found, common_name)
     common_name = common_name or next((dns for dns in found["dns"] if len(dns) <= 64), None)
-    permissions = _permissions(node, files)
-    return _draft(node, before, name, common_name, profile, files, permissions=permissions, **found)
+    outputs = {
+        "permissions": read_permissions(node, files),
+        "keystore_passphrase": read_passphrase(node, files, keystore_passphrase),
+        "kubernetes_secret": read_kubernetes_secret(node, files, name),
+    }
+    return _draft(node, before, name, common_name, profile, files, **outputs, **found)
 
 
 def _draft(
@@ -143,21 +147,6 @@ def _files(node: Node, known: Sequence[str], name: str) -> dict[str, str]:
             found[content] = check_relative_path(value)
         except FileError as error:
             inner.report(content, error.reason, error.message)
-    return found
-
-
-def _permissions(node: Node, files: Mapping[str, str]) -> dict[str, Permission]:
-    inner = node.mapping("permissions")
-    if inner is None:
-        return {}
-    inner.only(tuple(files))
-    found = {}
-    for content in files:
-        one = inner.mapping(content)
-        if one is not None:
-            one.only(("owner", "group", "mode"))
-            mode = one.text("mode", mode_of(SECRET if OUTPUTS[content].needs_key else OPEN))
-            found[content] = Permission(one.text("owner"), one.text("group"), mode)
     return found
 
 
