@@ -24,7 +24,8 @@ description:
   - Each write can be repeated, as objects are made under ids that follow from their names. After any failure, a new run
     goes on where the last one ended.
   - Secrets are shown as C(***), in Kong's own error messages too.
-  - This module takes many objects in one call.
+  - This module takes many objects in one call. A long run tells the system's log every 10 seconds how far it is;
+    O(journal_file) grows with each write.
 extends_documentation_fragment:
   - zerotrust.platform.kong
   - zerotrust.platform.plan
@@ -323,6 +324,7 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._kong.options i
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.state import parse_state, read_state
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.transport import Connection
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.waiting import PROBE_OPTIONS, Waiting
+from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.progress import logged
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.sync import Settings, prepare
 
 
@@ -365,7 +367,7 @@ def body(module: AnsibleModule) -> Work:
 
     def apply() -> dict:
         keys.write()
-        result = sync.apply()
+        result = sync.apply(progress=logged(module.log))
         return {**result, **waiting.until_served(provider.loaded, result), "requests": client.requests}
 
     told: dict[str, Any] = {"node": {"version": node.version, "mode": "dbless" if node.dbless else "database"}}
