@@ -63,7 +63,7 @@ demo: setup  ## Run playbooks/site.yml on inventories/local (INVENTORY=name: ano
 # --- Checks. pytest comes last, so that its summary is the end of the output.
 
 .PHONY: test
-test: setup lint sanity pytest  ## Everything that must hold: lint, ansible-test sanity, unit and integration tests
+test: setup lint sanity coverage pytest  ## Everything that must hold: lint, ansible-test sanity, unit and integration tests
 
 .PHONY: lint
 lint: setup  ## ruff, mypy, yamllint, ansible-lint, antsibull-changelog, antsibull-docs, role READMEs, reuse
@@ -83,6 +83,12 @@ lint: setup  ## ruff, mypy, yamllint, ansible-lint, antsibull-changelog, antsibu
 sanity: setup  ## ansible-test sanity on a copy of the checkout
 	@$(say) "ansible-test sanity, Python $(SANITY_PYTHON) (installs its tools into .cache/sanity once)"
 	@python tools/sanity.py --python $(SANITY_PYTHON) --color no $(ARGS)
+
+.PHONY: coverage
+coverage: setup  ## Every branch of the engine's planner is taken by its tests
+	@$(say) "coverage of the planner"
+	@coverage run -m pytest -q tests/unit/reconcile/test_planner.py
+	@coverage report
 
 .PHONY: pytest
 pytest: setup

@@ -24,7 +24,8 @@ description:
   - Each write can be repeated, as objects are made under ids that follow from their names. After any failure, a new run
     goes on where the last one ended.
   - Secrets are shown as C(***), in Kong's own error messages too.
-  - This module takes many objects in one call.
+  - This module takes many objects in one call. A long run tells the system's log every 10 seconds how far it is;
+    O(journal_file) grows with each write.
 extends_documentation_fragment:
   - zerotrust.platform.kong
   - zerotrust.platform.plan
@@ -114,15 +115,44 @@ options:
         default: false
   wait:
     description:
-      - Whether to wait until the node is ready after the last write.
-      - A node with a database routes by a new configuration after its C(worker_state_update_frequency), of which it
-        tells nothing.
+      - Whether to wait after the last write until the node is ready, and, if it has no database, until it has the
+        configuration that was loaded.
+      - A node with a database routes by what was written some seconds later, and tells nothing of it. Set O(probe) to
+        wait for that.
+      - If that does not come about, the task fails, and what was written stays.
     type: bool
     default: false
   wait_timeout:
-    description: How many seconds to wait for that.
+    description: How many seconds to wait for each of these.
     type: float
     default: 30
+  probe:
+    description:
+      - With O(wait), the gateway's proxy is asked for the routes that this run writes, until it serves those that are
+        new and no longer those that are gone.
+      - A request has the host, the path and the headers of the route, and the method C(OPTIONS) or C(GET). It reaches
+        the service behind the route.
+      - Routes of which no request tells anything are not asked for, and returned in C(not_probed). These have methods
+        that change something, or regular expressions, TLS names or TCP only; or another route matches the same request.
+      - Each answer must be right several times in a row, as a gateway has several workers. Behind a load balancer this
+        is no proof for each node.
+    type: dict
+    suboptions:
+      url:
+        description: The address of the proxy, as clients reach it.
+        type: str
+        required: true
+      routes:
+        description: The names of the routes to ask for, of those that are written. By default the last 20.
+        type: list
+        elements: str
+      ca_path:
+        description: A PEM file, or a directory as OpenSSL has them, with the authorities that are trusted.
+        type: path
+      validate_certs:
+        description: Whether the proxy's certificate is checked.
+        type: bool
+        default: true
 requirements:
   - PyYAML >= 6.0
 attributes:
@@ -234,6 +264,16 @@ node:
       description: V(database) or V(dbless).
       type: str
   sample: {version: 3.9.1, mode: database}
+probed:
+  description: The routes that were asked for, and that are served, or gone, as they should be.
+  returned: when O(probe) is set and something was written
+  type: list
+  elements: str
+not_probed:
+  description: The routes that were written, and of which no request tells whether they are served.
+  returned: when O(probe) is set and something was written
+  type: list
+  elements: str
 requests:
   description: How many requests were made, up to the end of the run.
   returned: success
@@ -263,6 +303,7 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._ansible import
     require,
     run,
 )
+from ansible_collections.zerotrust.platform.plugins.module_utils._api_keys.given import given_secrets
 from ansible_collections.zerotrust.platform.plugins.module_utils._enforcement.kong import configuration, gateway_of
 from ansible_collections.zerotrust.platform.plugins.module_utils._errors import PlatformError
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.loader import Loaded
@@ -270,11 +311,10 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._graph.source i
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.api_keys import (
     API_KEYS_OPTIONS,
     ApiKeys,
-    given_secrets,
     prepare_keys,
 )
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.client import Client
-from ansible_collections.zerotrust.platform.plugins.module_utils._kong.node import node_of, provider_of, wait_ready
+from ansible_collections.zerotrust.platform.plugins.module_utils._kong.node import node_of, provider_of
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.options import (
     KONG_OPTIONS,
     access_secrets,
@@ -283,6 +323,8 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._kong.options i
 )
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.state import parse_state, read_state
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.transport import Connection
+from ansible_collections.zerotrust.platform.plugins.module_utils._kong.waiting import PROBE_OPTIONS, Waiting
+from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.progress import logged
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.sync import Settings, prepare
 
 
@@ -292,7 +334,7 @@ def body(module: AnsibleModule) -> Work:
     hidden = {
         *access_secrets(params["connection"]),
         *state_secrets(params["state"]),
-        *given_secrets(params["api_keys"]),
+        *given_secrets((params["api_keys"] or {}).get("given")),
     }
     module.no_log_values = hidden
     settings = Settings.of(params)
@@ -318,16 +360,15 @@ def body(module: AnsibleModule) -> Work:
         provider = provider_of(client, node, keys.state, prunes, keys.rows)
         hidden.update(item_secrets(provider.desired))
         sync = prepare(provider, provider.desired, settings)
+        waiting = Waiting.of(client, params, sync)
     except BaseException:
         client.close()
         raise
 
     def apply() -> dict:
         keys.write()
-        result = sync.apply()
-        if params["wait"]:
-            wait_ready(client, params["wait_timeout"])
-        return {**result, "requests": client.requests}
+        result = sync.apply(progress=logged(module.log))
+        return {**result, **waiting.until_served(provider.loaded, result), "requests": client.requests}
 
     told: dict[str, Any] = {"node": {"version": node.version, "mode": "dbless" if node.dbless else "database"}}
     if keys.told:
@@ -353,6 +394,7 @@ def main() -> None:
             "select_tags": {"type": "list", "elements": "str"},
             "wait": {"type": "bool", "default": False},
             "wait_timeout": {"type": "float", "default": 30},
+            **PROBE_OPTIONS,
         },
         mutually_exclusive=[("src", "state", "graph")],
         required_one_of=[("src", "state", "graph")],

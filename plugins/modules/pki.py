@@ -309,6 +309,27 @@ options:
               The root, which is what the other side has to trust. An ACME server does not send it, so there is no such
               file.
             type: str
+          combined:
+            description:
+              - The private key, the certificate and the intermediate authorities in one PEM file, as HAProxy, Postfix
+                and MongoDB want it.
+            type: str
+          pkcs12:
+            description:
+              - A PKCS#12 file (AES-256) with the private key, the certificate and the intermediate authorities. Its
+                alias is O(certificates[].name). Needs a passphrase.
+              - Its bytes are random. It is written anew only if what it is made of has changed.
+            type: str
+          jks:
+            description:
+              - The same as a Java keystore of the old format, made by C(keytool), which has to be on the machine.
+              - Java 8 and later read C(pkcs12) as well.
+            type: str
+          kubernetes_secret:
+            description:
+              - A manifest of a Kubernetes secret of the type C(kubernetes.io/tls), with C(tls.crt), C(tls.key) and
+                C(ca.crt).
+            type: str
       permissions:
         description:
           - Who may read its files, where it is not as usual. By default they belong to the user that runs the module,
@@ -335,6 +356,30 @@ options:
           chain: *permission
           fullchain: *permission
           ca: *permission
+          combined: *permission
+          pkcs12: *permission
+          jks: *permission
+          kubernetes_secret: *permission
+      keystore_passphrase:
+        description:
+          - The passphrase of its PKCS#12 file and its Java keystore, at least six characters of printable ASCII.
+          - With another one the files are written anew.
+        type: str
+      kubernetes_secret:
+        description: What the secret is called in C(kubernetes_secret) of O(certificates[].files).
+        type: dict
+        suboptions:
+          name:
+            description: Its name. By default O(certificates[].name).
+            type: str
+          namespace:
+            description: Its namespace. Without it, whoever applies the manifest decides.
+            type: str
+  keystore_passphrase:
+    description:
+      - O(certificates[].keystore_passphrase) of all certificates that have none of their own.
+      - With it, O(src) needs to hold no passphrase.
+    type: str
   adopt:
     description:
       - Whether files that lie where declared ones should, and that the module has not made, are taken over.
@@ -529,6 +574,7 @@ errors:
 
 import importlib.util
 from datetime import datetime, timezone
+from typing import Optional
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.zerotrust.platform.plugins.module_utils._ansible import (
@@ -539,6 +585,7 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._ansible import
     run,
 )
 from ansible_collections.zerotrust.platform.plugins.module_utils._errors import PlatformError
+from ansible_collections.zerotrust.platform.plugins.module_utils._pki import keystores
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.crypto import check_version
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.declaration import PRESETS, Source, parse
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.issuers import Surroundings
@@ -601,7 +648,7 @@ def body(module: AnsibleModule) -> Work:
     if params["state"] == "absent":
         tree_plan = plan_tree(params["path"], {}, OWNER, hidden=True)
         return Work(tree_plan.plan, lambda: apply_tree(tree_plan, params["lock_timeout"]), shown([]))
-    declaration = parse(sources(params))
+    declaration = parse(sources(params), passphrase(params["keystore_passphrase"]))
     if any(one.acme for one in declaration.outside) and not importlib.util.find_spec("acme"):
         refuse_missing(["acme"])
     tree = Tree(params["path"])
@@ -639,6 +686,13 @@ def body(module: AnsibleModule) -> Work:
             raise
 
     return Work(plan.plan, apply, shown(records_of(plan)), warnings=plan.warnings, close=close)
+
+
+def passphrase(value: Optional[str]) -> str:
+    try:
+        return keystores.passphrase(value) if value is not None else ""
+    except ValueError as error:
+        raise PlatformError(f"keystore_passphrase: {error}", "bad_keystore_passphrase") from None
 
 
 def sources(params: dict) -> list:
@@ -687,7 +741,14 @@ def main() -> None:
         CERTIFICATE_FILES,
         issuer={"type": "str", "required": True},
         profile={"type": "str", "choices": list(PROFILES), "default": PROFILES[0]},
-        permissions={"type": "dict", "options": {name: PERMISSION for name in CERTIFICATE_FILES}},
+        permissions={"type": "dict", "options": dict.fromkeys(CERTIFICATE_FILES, PERMISSION)},
+        keystore_passphrase={"type": "str", "no_log": True},
+        # A name, and no secret.
+        kubernetes_secret={
+            "type": "dict",
+            "options": {"name": {"type": "str"}, "namespace": {"type": "str"}},
+            "no_log": False,
+        },
         **names,
     )
     module = AnsibleModule(
@@ -698,6 +759,7 @@ def main() -> None:
             "src": {"type": "path"},
             "authorities": {"type": "list", "elements": "dict", "options": authority},
             "certificates": {"type": "list", "elements": "dict", "options": certificate},
+            "keystore_passphrase": {"type": "str", "no_log": True},
             "adopt": {"type": "bool", "default": False},
             "purge": {"type": "bool", "default": False},
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},

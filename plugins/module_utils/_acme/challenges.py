@@ -23,7 +23,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path as File
 
 from ansible_collections.zerotrust.platform.plugins.module_utils._acme.problems import one_line
-from ansible_collections.zerotrust.platform.plugins.module_utils._acme.settings import DNS_01, Challenge, Run, Warn
+from ansible_collections.zerotrust.platform.plugins.module_utils._acme.settings import DNS_01, Challenge, Warn
+from ansible_collections.zerotrust.platform.plugins.module_utils._commands import Run
 from ansible_collections.zerotrust.platform.plugins.module_utils._errors import PlatformError
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.atomic import Tree
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.paths import parents

@@ -22,7 +22,8 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._acme.problems 
     one_line,
     sentence,
 )
-from ansible_collections.zerotrust.platform.plugins.module_utils._acme.settings import Run, Settings, Warn
+from ansible_collections.zerotrust.platform.plugins.module_utils._acme.settings import Settings, Warn
+from ansible_collections.zerotrust.platform.plugins.module_utils._commands import Run
 from ansible_collections.zerotrust.platform.plugins.module_utils._errors import PlatformError
 
 try:

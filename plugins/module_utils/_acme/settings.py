@@ -6,12 +6,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Optional
 
-#: Runs a command with these additional environment variables: (exit code, stdout, stderr).
-Run = Callable[[Sequence[str], Mapping[str, str]], tuple[int, str, str]]
 Warn = Callable[[str], None]
 
 HTTP_01 = "http-01"

@@ -18,7 +18,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
-from typing import Any, Optional
+from typing import Any
 
 from ansible_collections.zerotrust.platform.plugins.module_utils._api_keys.files import (
     KeyFiles,
@@ -29,6 +29,7 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._api_keys.files
     time_text,
     write_files,
 )
+from ansible_collections.zerotrust.platform.plugins.module_utils._api_keys.given import given_keys
 from ansible_collections.zerotrust.platform.plugins.module_utils._api_keys.lifecycle import (
     ApiKey,
     Lifecycle,
@@ -86,20 +87,12 @@ class ApiKeys:
     removed: int = 0
 
 
-def given_secrets(options: Optional[Mapping[str, Any]]) -> set[str]:
-    """The keys that are given, whatever else is wrong with them."""
-    found: set[str] = set()
-    for keys in ((options or {}).get("given") or {}).values():
-        found.update(str(key) for key in (keys if isinstance(keys, list) else [keys]) if key)
-    return found
-
-
 def prepare_keys(
     client: Client, state: State, options: Mapping[str, Any], now: datetime, source: Callable[[], str] = draw
 ) -> ApiKeys:
     """Raises PlatformError. Changes nothing. `now` is in UTC."""
     now = now.replace(microsecond=0)
-    given = _given(options.get("given") or {})
+    given = given_keys(options.get("given"), "api_keys.given")
     names = _consumers(state, options, given)
     declared = [
         _declared(state, f"api_keys.given.{consumer}", f"{consumer}/{at}", consumer, key)
@@ -137,13 +130,6 @@ def prepare_keys(
         warnings,
         sum(key.retires is not None and key.retires <= now and key.sha256 in known for key in gone),
     )
-
-
-def _given(given: Mapping[str, Any]) -> dict[str, list[str]]:
-    for consumer, keys in given.items():
-        if not isinstance(keys, list) or not keys or not all(isinstance(key, str) and key for key in keys):
-            raise PlatformError(f"api_keys.given.{consumer}: a list of keys is expected, each a text", "bad_option")
-    return {str(consumer): keys for consumer, keys in sorted(given.items())}
 
 
 def _consumers(state: State, options: Mapping[str, Any], given: Mapping[str, Any]) -> list[str]:

@@ -44,6 +44,8 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.prov
 class Database(Provider):
     """The provider. `desired` is what is declared, in the engine's terms."""
 
+    loaded = ""
+
     def __init__(self, client: Client, reader: Reader, inventory: Inventory) -> None:
         self.client, self.reader, self.inventory = client, reader, inventory
         self.fresh = True

@@ -67,6 +67,8 @@ class Declarative(Provider):
     def __init__(self, client: Client, reader: Reader, inventory: Inventory, hash_: str) -> None:
         self.client, self.reader, self.inventory, self.hash = client, reader, inventory, hash_
         self.fresh, self.tried = True, False
+        #: The hash of what was loaded.
+        self.loaded = ""
         self.desired = inventory.desired()
         inventory.assign_ids()
 
@@ -89,8 +91,9 @@ class Declarative(Provider):
 
     def apply(self, batch: Sequence[Step]) -> None:
         text = self._text(batch)
+        self.loaded = text_hash(text)
         now = configuration_hash(self.client)
-        if now == text_hash(text):
+        if now == self.loaded:
             return
         # After an answer that was lost, the hash may be another because of us.
         if now != self.hash and not self.tried:
@@ -204,6 +207,7 @@ class Unchanged(Provider):
     """A node whose configuration is what is declared, to the letter: there is nothing to read."""
 
     at_once = True
+    loaded = ""
     warnings: Sequence[str] = ()
 
     def __init__(self, desired: Sequence[Desired]) -> None:

@@ -9,7 +9,6 @@ client ─▶ node_of: version, edition, database or not ─▶ provider_of: Dat
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Optional, Union
@@ -31,9 +30,6 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._kong.naming im
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.reading import Reader
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.transport import AdminError
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.validation import refuse_bad_routes
-
-#: Between two looks at a node that is not ready.
-_PAUSE = 0.2
 
 
 @dataclass(frozen=True)
@@ -101,19 +97,3 @@ def provider_of(
     inventory = Inventory(state.entities, state.tags, reader.all(), schemas, whole=True)
     refuse_bad_routes(client, inventory)
     return Declarative(client, reader, inventory, now)
-
-
-def wait_ready(client: Client, timeout: float) -> dict[str, Any]:
-    """The node's status, as soon as it says that it is well."""
-    deadline = time.monotonic() + timeout
-    while True:
-        try:
-            status = client.get("/status", globally=True)
-            if isinstance(status, dict) and status.get("database", {"reachable": True}).get("reachable"):
-                return status
-            told = "it does not reach its database"
-        except AdminError as error:
-            told = error.message
-        if time.monotonic() > deadline:
-            raise AdminError(f"{client.where}: not ready within {timeout:g} s: {told}", "timeout")
-        client.timing.sleep(_PAUSE)

@@ -98,6 +98,8 @@ class Transport:
                 f"{option}.url holds a user name or password; use connection.username and connection.password",
                 "bad_option",
             )
+        if connection.timeout <= 0:
+            raise PlatformError(f"{option}.timeout: {connection.timeout:g} is not more than 0 s", "bad_option")
         self.connection = connection
         self.where = f"{parts.scheme}://{parts.netloc}{parts.path}".rstrip("/")
         self.requests = 0

@@ -18,7 +18,8 @@ from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Optional
 
-from ansible_collections.zerotrust.platform.plugins.module_utils._acme.settings import Run, Settings, Warn
+from ansible_collections.zerotrust.platform.plugins.module_utils._acme.settings import Settings, Warn
+from ansible_collections.zerotrust.platform.plugins.module_utils._commands import Run
 from ansible_collections.zerotrust.platform.plugins.module_utils._errors import PlatformError
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki import checks, crypto
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.checks import GOOD

@@ -16,14 +16,21 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import Optional
 
-from ansible_collections.zerotrust.platform.plugins.module_utils._pki.model import BACKDATE, Request
+from ansible_collections.zerotrust.platform.plugins.module_utils._pki.model import Constraints, Extension, Request
 
 GOOD = "good"
 MISSING = "missing"
 BAD = "bad"
 ENCRYPTED = "encrypted"
+WRONG = "wrong"
 
-_EXTENDED = {"server": ("server_auth",), "client": ("client_auth",), "mtls": ("client_auth", "server_auth"), "ca": ()}
+_EXTENDED = {
+    "server": ("server_auth",),
+    "client": ("client_auth",),
+    "mtls": ("client_auth", "server_auth"),
+    "code_signing": ("code_signing",),
+    "ca": (),
+}
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
@@ -31,13 +38,15 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 class Facts:
     """What lies on disk for one request.
 
-    certificate, key: GOOD, MISSING, BAD, or ENCRYPTED for a key with a passphrase. The rest means something only for a
-    good certificate.
+    certificate, key: GOOD, MISSING, BAD; for a key also ENCRYPTED if its passphrase is not given, WRONG if another one
+    is. The rest means something only for a good certificate.
     key_matches: whether the key is the certificate's. issued_by: whether the declared issuer signed it.
     key_type: of the key if there is one, else of the certificate.
     key_usage, extended: names as in RFC 5280, in snake case. path_length: None for any number.
     weakness: what makes the certificate or its key useless, such as a short key; empty if nothing.
-    serial: in hexadecimal.
+    serial: in hexadecimal. revoked: whether its issuer has revoked it.
+    key_id, issuer_key_id: subject and authority key identifier.
+    extensions: those that we know nothing of.
     """
 
     certificate: str = MISSING
@@ -59,13 +68,19 @@ class Facts:
     weakness: str = ""
     serial: str = ""
     problem: str = ""
+    revoked: bool = False
+    key_id: Optional[bytes] = None
+    issuer_key_id: Optional[bytes] = None
+    constraints: Optional[Constraints] = None
+    crl_urls: tuple[str, ...] = ()
+    extensions: tuple[Extension, ...] = ()
 
 
 def key_usage(request: Request) -> frozenset[str]:
     """RFC 5280, 4.2.1.3. RSA keys also take part in the key exchange of TLS 1.2."""
     if request.is_authority:
         return frozenset({"key_cert_sign", "crl_sign"})
-    if request.key_type.startswith("rsa"):
+    if request.key_type.startswith("rsa") and request.profile != "code_signing":
         return frozenset({"digital_signature", "key_encipherment"})
     return frozenset({"digital_signature"})
 
@@ -80,14 +95,14 @@ def not_after(request: Request, now: datetime) -> datetime:
     return now.replace(microsecond=0) + timedelta(seconds=request.valid_for)
 
 
-def not_before(now: datetime) -> datetime:
-    return now.replace(microsecond=0) - timedelta(seconds=BACKDATE)
+def not_before(request: Request, now: datetime) -> datetime:
+    return now.replace(microsecond=0) - timedelta(seconds=request.backdate)
 
 
 def _lifetime_differs(request: Request, facts: Facts) -> bool:
     lifetime = (facts.not_after - facts.not_before).total_seconds()
     # A younger issuer shortens the time that lies in the past.
-    return not request.valid_for <= lifetime <= request.valid_for + BACKDATE
+    return not request.valid_for <= lifetime <= request.valid_for + request.backdate
 
 
 Check = Callable[[Request, Facts, datetime], bool]
@@ -105,6 +120,7 @@ _KEY: tuple[tuple[str, Check], ...] = (
 _CONTENT: tuple[tuple[str, Check], ...] = (
     ("key_mismatch", lambda request, facts, now: facts.key == GOOD and not facts.key_matches),
     ("weak", lambda request, facts, now: bool(facts.weakness)),
+    ("revoked", lambda request, facts, now: facts.revoked),
     ("issuer_changed", lambda request, facts, now: not facts.issued_by),
     ("subject_changed", lambda request, facts, now: facts.subject != request.subject),
     ("dns_changed", lambda request, facts, now: facts.dns != request.dns),
@@ -114,6 +130,9 @@ _CONTENT: tuple[tuple[str, Check], ...] = (
     ("profile_changed", lambda request, facts, now: _profile_differs(request, facts)),
     ("usage_missing", lambda request, facts, now: not set(extended_key_usage(request)) <= set(facts.extended)),
     ("path_length_changed", lambda request, facts, now: facts.path_length != request.path_length),
+    ("name_constraints_changed", lambda request, facts, now: facts.constraints != request.constraints),
+    ("extensions_changed", lambda request, facts, now: facts.extensions != request.extensions),
+    ("crl_url_changed", lambda request, facts, now: facts.crl_urls != ((request.crl_url,) if request.crl_url else ())),
     ("valid_for_changed", lambda request, facts, now: _lifetime_differs(request, facts)),
     ("expired", lambda request, facts, now: now >= facts.not_after),
     ("renewal_window", lambda request, facts, now: facts.not_after > now >= renewal(request, facts)),
@@ -145,15 +164,20 @@ def reasons(request: Request, facts: Facts, now: datetime, decided: frozenset[st
 
 
 def needs_new_key(request: Request, facts: Facts) -> bool:
-    return facts.key in (MISSING, BAD) or facts.key_type != request.key_type
+    """Whether what is issued gets a key of its own. A root that gets one is rolled over, see `rollover`."""
+    if facts.key in (MISSING, BAD) or facts.key_type != request.key_type or facts.revoked:
+        return True
+    return request.new_key_on_renewal and request.issuer is not None
 
 
 def refusals(request: Request, facts: Facts, now: datetime) -> Iterator[tuple[str, str]]:
     """(reason, sentence) for each thing that only a person can decide."""
-    if facts.key == ENCRYPTED:
+    if facts.key in (ENCRYPTED, WRONG):
         yield (
             "ca_passphrase" if request.is_authority else "key_passphrase",
-            "its key has a passphrase, which this release does not read: store it decrypted (openssl pkey), mode 0600",
+            "its key has a passphrase: give it as passphrase or passphrase_file"
+            if facts.key == ENCRYPTED
+            else "its key is not opened by the passphrase that is given: give the right one",
         )
     if not request.is_authority:
         return

@@ -231,7 +231,7 @@ def new_serial(taken: Collection[str], draw: Optional[Callable[[], int]] = None)
 
 @dataclass(frozen=True)
 class Signer:
-    """Who signs. name: its distinguished name, of `cryptography`. crl_url: where its revocation list is; may be empty."""
+    """Who signs. name: its distinguished name, of `cryptography`. crl_url: of its revocation list; may be empty."""
 
     name: Any
     key: Any
@@ -307,4 +307,5 @@ def extended_usages() -> dict[Any, str]:
 def _subtree(kind: str, value: str) -> Any:
     if kind == "ips":
         return x509.IPAddress(ipaddress.ip_network(value))
-    return {"dns": x509.DNSName, "uris": x509.UniformResourceIdentifier, "emails": x509.RFC822Name}[kind](value)
+    kinds: dict[str, Any] = {"dns": x509.DNSName, "uris": x509.UniformResourceIdentifier, "emails": x509.RFC822Name}
+    return kinds[kind](value)

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from ansible_collections.zerotrust.platform.plugins.module_utils._durations import duration_text
@@ -64,13 +65,16 @@ DEVELOPMENT: Mapping[str, Any] = {
 PRESETS: Mapping[str, Mapping[str, Any]] = {"development": DEVELOPMENT}
 
 
-def parse(sources: Sequence[Source]) -> Declaration:
-    """One declaration of all sources. A PlatformError (`bad_declaration`, or the code of a single mistake) else."""
+def parse(sources: Sequence[Source], keystore_passphrase: str = "") -> Declaration:
+    """One declaration of all sources. A PlatformError (`bad_declaration`, or the code of a single mistake) else.
+
+    keystore_passphrase: for certificates with keystores that have none of their own.
+    """
     problems: list[tuple[Source, Problem]] = []
     drafts: list[Draft] = []
     outside: list[tuple[Outside, Node]] = []
     for source in sources:
-        _read(source, problems, drafts, outside)
+        _read(source, problems, drafts, outside, keystore_passphrase)
     declaration = _Linker(drafts, outside, problems).link()
     if problems:
         texts = [problem.text(source.name) for source, problem in problems]
@@ -86,6 +90,7 @@ def _read(
     problems: list[tuple[Source, Problem]],
     drafts: list[Draft],
     outside: list[tuple[Outside, Node]],
+    keystore_passphrase: str,
 ) -> None:
     if not isinstance(source.data, Mapping):
         message = f"{show(source.data)} is no mapping with authorities and certificates"
@@ -93,7 +98,8 @@ def _read(
         return
     node = Node(source.data, source, (), problems)
     node.only(("authorities", "certificates"))
-    for section, read in (("authorities", read_authority), ("certificates", read_certificate)):
+    certificate = partial(read_certificate, keystore_passphrase=keystore_passphrase)
+    for section, read in (("authorities", read_authority), ("certificates", certificate)):
         for item in node.mappings(section):
             if section == "authorities" and is_outside(item):
                 found = read_outside(item)

@@ -66,7 +66,8 @@ def _kinds() -> dict[type, str]:
 
 
 def _names(value: Any) -> dict[str, Any]:
-    kinds, found = _kinds(), {}
+    kinds = _kinds()
+    found: dict[str, list[str]] = {}
     for general in value:
         kind = kinds.get(type(general))
         if kind is not None:

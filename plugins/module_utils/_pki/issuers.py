@@ -9,25 +9,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from ansible_collections.zerotrust.platform.plugins.module_utils._acme.settings import Run, Settings, Warn
-from ansible_collections.zerotrust.platform.plugins.module_utils._errors import PlatformError
+from ansible_collections.zerotrust.platform.plugins.module_utils._acme.settings import Settings, Warn
+from ansible_collections.zerotrust.platform.plugins.module_utils._commands import Run, no_commands
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.external import ExternalIssuer
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.item import Issuer
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.model import Declaration
 
 
-def _no_commands(_command: Sequence[str], _environment: Mapping[str, str]) -> tuple[int, str, str]:
-    raise PlatformError("commands cannot be run here", "no_commands")
-
-
 @dataclass(frozen=True)
 class Surroundings:
-    """What issuers need of the program around them: to run a command of the user's, and to warn."""
+    """What is needed of the program around: to run a command, and to warn."""
 
-    run: Run = _no_commands
+    run: Run = no_commands
     warn: Warn = lambda _message: None
 
 

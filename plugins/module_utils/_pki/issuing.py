@@ -48,14 +48,17 @@ class Authority:
         request, public_key = item.request, item.key.public_key()
         # Not the identifier of an old certificate, which may be of another kind.
         item.identity = (request.subject, crypto.key_id(public_key))
-        signer = item.issuers[0] if item.issuers else item
-        read_key(signer, store.tree)
-        subject, key_id = signer.identity or item.identity
-        not_before = checks.not_before(now)
+        not_before = checks.not_before(request, now)
         if item.issuers:
-            not_before = max(not_before, signer.facts.not_before)
+            above = item.issuers[0]
+            read_key(above, store.tree)
+            _subject, key_id = above.identity or item.identity
+            signer = crypto.Signer(above.certificate.subject, above.key, key_id, request.crl_url)
+            not_before = max(not_before, above.facts.not_before)
+        else:
+            signer = crypto.Signer(crypto.distinguished_name(request.subject), item.key, item.identity[1])
         validity = (not_before, checks.not_after(request, now))
-        item.certificate = crypto.issue(request, public_key, subject, signer.key, key_id, validity)
+        item.certificate = crypto.issue(request, public_key, signer, validity, crypto.new_serial(()))
         item.facts = replace(facts_of(item.certificate), key=GOOD, key_matches=True, issued_by=True)
 
     def done(self, item: Item, store: Store) -> None:
@@ -67,14 +70,16 @@ AUTHORITY: Issuer = Authority()
 
 def read_key(item: Item, tree: Tree) -> Any:
     """Have the item's key at hand. Keys are read when they are needed: most runs sign nothing."""
-    if not item.key_pem:
+    if item.key is None or not item.key_pem:
         state = tree.read(item.request.files["key"])
         if state is not None:
-            item.key_pem = state.content
-            item.key = crypto.read_key(state.content)[1]
+            item.key = crypto.read_key(state.content, item.passphrase)[1]
+            # One that lies there in clear though it has a passphrase is never written like that again.
+            plain = item.passphrase is not None and not crypto.is_encrypted(state.content)
+            item.key_pem = crypto.key_to_pem(item.key, item.passphrase) if plain else state.content
     return item.key
 
 
 def make_key(item: Item) -> None:
     item.key = crypto.new_key(item.request.key_type)
-    item.key_pem = crypto.key_to_pem(item.key)
+    item.key_pem = crypto.key_to_pem(item.key, item.passphrase)

@@ -103,6 +103,7 @@ class Item:
     certificate: Any = None
     key: Any = field(default=None, repr=False)
     key_pem: bytes = field(default=b"", repr=False)
+    passphrase: Optional[bytes] = field(default=None, repr=False)
     reasons: tuple[str, ...] = ()
     drift: tuple[str, ...] = ()
     rewrites: tuple[str, ...] = ()
@@ -118,10 +119,12 @@ class Item:
     def issues(self) -> bool:
         return bool(self.reasons)
 
-    @property
-    def waits(self) -> bool:
-        """Whether a certificate that its files hold is yet to be issued."""
-        return self.issues or any(item.issues for item in self.issuers)
+    def waits(self, holds: Sequence[str]) -> bool:
+        """Whether one of these certificates (`Output.holds`) is yet to be issued."""
+        roots = 1 if self.issuers and self.issuers[-1].issuer.local else 0
+        above = len(self.issuers) - roots
+        parts = {"certificate": (self,), "chain": self.issuers[:above], "roots": self.issuers[above:]}
+        return any(one.issues for part in holds for one in parts[part])
 
     @property
     def writes(self) -> tuple[str, ...]:

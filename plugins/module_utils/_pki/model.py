@@ -35,7 +35,19 @@ ALTERNATIVE_NAMES = ("dns", "ips", "uris", "emails")
 AUTHORITY_FILES = ("key", "certificate")
 #: Revocation lists, which go beside an authority's own files.
 CRL_FILES = ("crl", "crl_der")
-CERTIFICATE_FILES = ("key", "ca", "chain", "fullchain", "certificate")
+CERTIFICATE_FILES = (
+    "key",
+    "ca",
+    "chain",
+    "fullchain",
+    "combined",
+    "pkcs12",
+    "jks",
+    "kubernetes_secret",
+    "certificate",
+)
+#: Those that a passphrase protects.
+KEYSTORES = ("pkcs12", "jks")
 
 
 @dataclass(frozen=True)
@@ -101,10 +113,12 @@ class Request:
     profile: server, client, mtls or ca.
     path_length: how many authorities may follow below this one (RFC 5280, 4.2.1.9); None for any number.
     permissions: of its files, by their content, where they are not the usual ones.
+    keystore_passphrase: of its KEYSTORES. kubernetes_secret: name and namespace of the manifest, "" for no namespace.
     valid_for, renew_before: seconds.
     files: which content lies where: AUTHORITY_FILES or CERTIFICATE_FILES -> path relative to the root.
     backdate: how far in the past notBefore lies, in seconds.
     new_key_on_renewal: whether each certificate gets a key of its own.
+    crl_url: where its issuer's revocation list is. crl: what an authority itself publishes.
     generation, overlap, imported: of authorities; see `rollover`, and `imported`.
     """
 
@@ -128,9 +142,12 @@ class Request:
     passphrase: Optional[Passphrase] = None
     constraints: Optional[Constraints] = None
     crl: Optional[RevocationList] = None
+    crl_url: str = ""
     generation: int = 1
     overlap: int = 30 * DAY
     imported: bool = False
+    keystore_passphrase: str = field(default="", repr=False)
+    kubernetes_secret: tuple[str, str] = ("", "")
 
     @property
     def is_authority(self) -> bool:

@@ -27,7 +27,10 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._pki.taken impo
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.atomic import Tree
 
 #: The reasons of `checks` that are the business of somebody else.
-DECIDES = frozenset({"subject_changed", "profile_changed", "path_length_changed", "valid_for_changed"})
+DECIDES = frozenset(
+    f"{what}_changed"
+    for what in ("subject", "profile", "path_length", "name_constraints", "extensions", "crl_url", "valid_for")
+)
 
 
 class Shelf:
@@ -50,7 +53,7 @@ class Shelf:
         state = tree.read(self.waiting_path(item.request.name))
         if state is None:
             return None
-        found, key = crypto.read_key(state.content)
+        found, key = crypto.read_key(state.content, item.passphrase)
         return (key, state.content) if found == GOOD and crypto.key_type_of(key) == item.request.key_type else None
 
     def public_key(self, item: Item, tree: Tree) -> Optional[Any]:
@@ -68,7 +71,7 @@ class Shelf:
         waiting = self.waiting_key(item, store.tree)
         if waiting is None:
             key = crypto.new_key(item.request.key_type)
-            waiting = key, crypto.key_to_pem(key)
+            waiting = key, crypto.key_to_pem(key, item.passphrase)
             store.keep(self.waiting_path(item.request.name), waiting[1], KEY_MODE)
         item.key, item.key_pem = waiting
 

@@ -14,16 +14,14 @@ certificate are written anew. Its key is replaced only if another key type is de
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Optional
 
 from ansible_collections.zerotrust.platform.plugins.module_utils._errors import PlatformError
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki import checks, crypto
-from ansible_collections.zerotrust.platform.plugins.module_utils._pki.checks import GOOD, Facts
-from ansible_collections.zerotrust.platform.plugins.module_utils._pki.facts import facts_of, with_key
+from ansible_collections.zerotrust.platform.plugins.module_utils._pki.examining import Examiner, seen
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.issuers import (
     Surroundings,
     outside_issuers,
@@ -31,10 +29,9 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._pki.issuers im
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.issuing import AUTHORITY
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.item import Issuer, Item, Seen
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.model import Declaration, Request
-from ansible_collections.zerotrust.platform.plugins.module_utils._pki.outputs import OUTPUTS, access, source
-from ansible_collections.zerotrust.platform.plugins.module_utils._pki.permissions import refusals
+from ansible_collections.zerotrust.platform.plugins.module_utils._pki.passphrases import Passphrases
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.records import changes, time_text
-from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.atomic import FileState, Tree
+from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.atomic import Tree
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.files import (
     MANIFEST,
     FileError,
@@ -42,7 +39,7 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.file
     look_around,
     owned_manifest,
 )
-from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.manifest import Manifest, digest_of
+from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.manifest import Manifest
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.plan import (
     DELETE,
     UPDATE,
@@ -60,6 +57,7 @@ class PkiPlan:
     sources: path -> `outputs.source` of what can be compared by that only.
     kept: files of ours that are no longer declared and stay: path -> digest. removes: those that go.
     left: what a crash has left.
+    around: as it was given.
     """
 
     plan: Plan
@@ -70,6 +68,7 @@ class PkiPlan:
     kept: Mapping[str, str]
     removes: frozenset[str]
     left: tuple[str, ...]
+    around: Surroundings
     warnings: list[str]
 
 
@@ -85,26 +84,29 @@ def plan_pki(
     """What has to be done so that the tree is as declared at a moment (aware, UTC). Reads only.
 
     adopt: take over files that are there and not ours. purge: remove files of ours that are no longer declared.
-    around: what issuers outside of the tree need while they issue.
+    around: what some issuers and some files need.
     """
-    outside = outside_issuers(declaration, tree.path, around or Surroundings())
+    around = around or Surroundings()
+    outside = outside_issuers(declaration, tree.path, around)
     planner = _Planner(tree, declaration, now, adopt, outside)
     for request in declaration.requests:
         planner.look(request)
-    return planner.finish(purge)
+    return planner.finish(purge, around)
 
 
 class _Planner:
     def __init__(
         self, tree: Tree, declaration: Declaration, now: datetime, adopt: bool, outside: Mapping[str, Issuer]
     ) -> None:
-        self.tree, self.declaration, self.now, self.adopt = tree, declaration, now, adopt
+        self.tree, self.declaration, self.now = tree, declaration, now
         self.manifest = owned_manifest(tree, OWNER) or Manifest(OWNER)
         self.sources: Mapping[str, str] = self.manifest.attributes.get("sources", {})
         self.outside = outside
         self.items: dict[str, Item] = {}
         self.errors: list[tuple[str, str]] = []
         self.warnings: list[str] = []
+        self.examiner = Examiner(tree, self.manifest, adopt, self.refuse, self.warnings.append, self.sources)
+        self.passphrases = Passphrases(self.warnings.append)
 
     def refuse(self, request: Request, reason: str, message: str) -> None:
         self.errors.append((reason, f"{request.kind} {request.name!r}: {message}"))
@@ -114,12 +116,17 @@ class _Planner:
     def look(self, request: Request) -> None:
         above = self.declaration.issuers(request)
         issuers = [self.items[issuer.name] for issuer in above if issuer.name in self.items]
-        files = self._read(request)
+        files = self.examiner.read(request)
         if files is None or len(issuers) < len(above):
             return
-        seen = {content: _seen(state) for content, state in files.items()}
-        item = Item(request, issuers, seen, self.outside.get(request.issuer or "", AUTHORITY))
-        self._examine(item, files)
+        found = {content: seen(state) for content, state in files.items()}
+        item = Item(request, issuers, found, self.outside.get(request.issuer or "", AUTHORITY))
+        try:
+            item.passphrase = self.passphrases.of(request)
+        except PlatformError as error:
+            self.refuse(request, error.reason, error.message)
+            return
+        self.examiner.examine(item, files)
         refusals = list(checks.refusals(request, item.facts, self.now))
         for reason, message in refusals:
             self.refuse(request, reason, message)
@@ -133,50 +140,8 @@ class _Planner:
             self.refuse(request, error.reason, error.message)
             return
         if item.certificate is not None or item.issues:
-            self._compare(item, files)
-        self._check_ownership(item, files)
-
-    def _read(self, request: Request) -> Optional[dict[str, Optional[FileState]]]:
-        found: dict[str, Optional[FileState]] = {}
-        for content, permission in request.permissions.items():
-            for reason, message in refusals(permission):
-                self.refuse(request, reason, f"permissions.{content}: {message}")
-        for content, path in request.files.items():
-            try:
-                state = self.tree.read(path)
-            except FileError as error:
-                self.refuse(request, error.reason, error.message)
-                return None
-            if OUTPUTS[content].needs_key and state is not None and state.links > 1:
-                message = f"{self.tree.name(path)}: holds a key and has {state.links} hard links: remove the others"
-                self.refuse(request, "hard_link", message)
-            found[content] = state
-        return found
-
-    def _is_as_written(self, item: Item, content: str) -> bool:
-        seen = item.seen[content]
-        return seen is not None and self.manifest.files.get(item.request.files[content]) == seen.digest
-
-    def _examine(self, item: Item, files: Mapping[str, Optional[FileState]]) -> None:
-        """Read key and certificate. What has the hashes we noted when we wrote it needs no proof of its signature."""
-        certificate, key = files["certificate"], files["key"]
-        written = self._is_as_written(item, "key") and self._is_as_written(item, "certificate")
-        facts = Facts()
-        if certificate is not None:
-            try:
-                item.certificate = crypto.read_certificate(certificate.content)
-                facts = facts_of(item.certificate)
-            except ValueError as error:
-                item.certificate = None
-                name = self.tree.name(item.request.files["certificate"])
-                facts = Facts(certificate=checks.BAD, problem=f"{name}: {error}")
-        if written and item.certificate is not None:
-            facts = replace(facts, key=GOOD, key_matches=True)
-        else:
-            facts, item.key = with_key(facts, item.certificate, key.content if key else None)
-        if facts.certificate == GOOD:
-            facts = replace(facts, issued_by=item.issuer.look(item, self.tree, written))
-        item.facts = facts
+            self.examiner.compare(item, files)
+        self.examiner.check_ownership(item, files)
 
     def _decide(self, item: Item) -> None:
         request, facts = item.request, item.facts
@@ -200,43 +165,6 @@ class _Planner:
                 f"{request.kind} {request.name!r} is valid from {time_text(facts.not_before)} only: "
                 "is this machine's clock right?"
             )
-
-    def _compare(self, item: Item, files: Mapping[str, Optional[FileState]]) -> None:
-        """Find what else is wrong with its files."""
-        drift, rewrites = [], []
-        for content, path in item.request.files.items():
-            found = list(self._drift(item, content, path, files[content]))
-            drift.extend(found)
-            if found:
-                rewrites.append(content)
-        item.drift, item.rewrites = tuple(dict.fromkeys(drift)), tuple(rewrites)
-
-    def _drift(self, item: Item, content: str, path: str, state: Optional[FileState]) -> Iterator[str]:
-        if state is None:
-            if content not in ("key", "certificate") and not item.issues:
-                yield f"{content}_missing"
-            return
-        wanted = access(item.request, content)
-        if state.mode != wanted.mode:
-            yield f"{content}_mode"
-            if OUTPUTS[content].needs_key and state.mode & ~wanted.mode & 0o077:
-                self.warnings.append(f"{self.tree.name(path)}: the key could be read by others ({state.mode:04o})")
-        uid = os.geteuid() if wanted.uid is None and OUTPUTS[content].needs_key else wanted.uid
-        if uid is not None and state.uid != uid:
-            yield f"{content}_owner"
-        if wanted.gid is not None and state.gid != wanted.gid:
-            yield f"{content}_group"
-        if content == "key" or item.issues:
-            return
-        if item.waits and content != "certificate":
-            yield "chain_changed"
-        elif not self._is_current(item, content, path, state):
-            yield f"{content}_changed"
-
-    def _is_current(self, item: Item, content: str, path: str, state: FileState) -> bool:
-        if OUTPUTS[content].by_source:
-            return self._is_as_written(item, content) and self.sources.get(path) == source(content, item.issued)
-        return OUTPUTS[content].render(item.issued) == state.content
 
     def _check_validity(self, item: Item) -> None:
         if not item.issuers:
@@ -262,23 +190,9 @@ class _Planner:
                 f"and it is {time_text(self.now)} here: is this machine's clock right?",
             )
 
-    def _check_ownership(self, item: Item, files: Mapping[str, Optional[FileState]]) -> None:
-        for content, path in item.request.files.items():
-            state = files[content]
-            if state is None or self.manifest.owns(path, state.content):
-                continue
-            if self.adopt:
-                item.drift = tuple(dict.fromkeys((*item.drift, "adopted")))
-            else:
-                self.refuse(
-                    item.request,
-                    "foreign_file",
-                    f"{self.tree.name(path)} is not ours: move it away, or set adopt to take it over",
-                )
-
     # All of them
 
-    def finish(self, purge: bool) -> PkiPlan:
+    def finish(self, purge: bool, around: Surroundings) -> PkiPlan:
         keeps = {path for issuer in self.outside.values() for path in issuer.keeps}
         declared = {path for request in self.declaration.requests for path in request.files.values()}
         if self.errors:
@@ -301,14 +215,16 @@ class _Planner:
         if not found and self._manifest_is_behind(items, kept):
             found.append(Change(UPDATE, "manifest", MANIFEST, ("unfinished_run",)))
         plan = Plan(tuple(found), unchanged, tuple(foreign))
-        return PkiPlan(plan, items, self.manifest, self.now, self.sources, kept, removes, tuple(left), self.warnings)
+        return PkiPlan(
+            plan, items, self.manifest, self.now, self.sources, kept, removes, tuple(left), around, self.warnings
+        )
 
     def _stale(self, path: str) -> Optional[Seen]:
         try:
             state = self.tree.read(path)
         except FileError:
             return None
-        return _seen(state) if state is not None and self.manifest.owns(path, state.content) else None
+        return seen(state) if state is not None and self.manifest.owns(path, state.content) else None
 
     def _manifest_is_behind(self, items: Sequence[Item], kept: Mapping[str, str]) -> bool:
         # Nothing is going to be issued, so each file is there.
@@ -320,7 +236,3 @@ class _Planner:
         }
         wanted.update(kept)
         return bool(self.manifest.pending) or wanted != self.manifest.files
-
-
-def _seen(state: Optional[FileState]) -> Optional[Seen]:
-    return None if state is None else Seen(digest_of(state.content), state.mode, state.uid)

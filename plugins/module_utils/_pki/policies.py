@@ -121,7 +121,7 @@ def read_constraints(node: Node) -> Optional[Constraints]:
     return Constraints(tuple(sorted(found["permitted"])), tuple(sorted(found["excluded"])))
 
 
-def read_passphrase(node: Node) -> Optional[Passphrase]:
+def read_key_passphrase(node: Node) -> Optional[Passphrase]:
     value, path = node.data.get("passphrase"), node.text("passphrase_file", _absolute)
     if value is None:
         return Passphrase(path=path) if path else None

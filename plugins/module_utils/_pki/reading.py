@@ -66,6 +66,20 @@ class Node:
             self.report(key, code, f"{show(value)} {error}")
             return None
 
+    def secret(self, key: str, canonical: Callable[[str], str]) -> str:
+        """A text that no message shows; "" if there is none. `canonical` raises ValueError with what is wrong."""
+        value = self.data.get(key)
+        if value is None:
+            return ""
+        if not isinstance(value, str):
+            self.report(key, "bad_type", "is no text: put it in quotes")
+            return ""
+        try:
+            return canonical(value)
+        except ValueError as error:
+            self.report(key, f"bad_{key}", str(error))
+            return ""
+
     def texts(self, key: str, canonical: Callable[[str], Any]) -> tuple[Any, ...]:
         """The canonical forms of a list of texts, sorted and each once."""
         found = set()

@@ -26,19 +26,18 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._pki.model impo
     SUBJECT_FIELDS,
     Request,
 )
-from ansible_collections.zerotrust.platform.plugins.module_utils._pki.outputs import OUTPUTS
-from ansible_collections.zerotrust.platform.plugins.module_utils._pki.permissions import (
-    OPEN,
-    SECRET,
-    Permission,
-    mode_of,
+from ansible_collections.zerotrust.platform.plugins.module_utils._pki.outputs_reading import (
+    OUTPUT_OPTIONS,
+    read_kubernetes_secret,
+    read_passphrase,
+    read_permissions,
 )
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.policies import (
     backdate,
     read_constraints,
     read_crl,
     read_extensions,
-    read_passphrase,
+    read_key_passphrase,
 )
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.reading import Node
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.paths import FileError, check_relative_path
@@ -51,7 +50,7 @@ _AUTHORITY = (
     *_COMMON,
     *("path_length", "name_constraints", "crl", "generation", "overlap", "imported", "acme", "external"),
 )
-_CERTIFICATE = (*_COMMON, "profile", *ALTERNATIVE_NAMES, "permissions")
+_CERTIFICATE = (*_COMMON, "profile", *ALTERNATIVE_NAMES, *OUTPUT_OPTIONS)
 #: Profiles whose certificates may be known by their subject alone.
 _KNOWN_BY_SUBJECT = ("client", "code_signing")
 _LONGEST = 100 * 365 * DAY
@@ -90,7 +89,8 @@ def read_authority(node: Node) -> Optional[Draft]:
     )
 
 
-def read_certificate(node: Node) -> Optional[Draft]:
+def read_certificate(node: Node, keystore_passphrase: str = "") -> Optional[Draft]:
+    """keystore_passphrase: where it has none of its own."""
     before = len(node.problems)
     node.only(_CERTIFICATE)
     name = _name(node)
@@ -101,12 +101,21 @@ def read_certificate(node: Node) -> Optional[Draft]:
     profile = node.choice("profile", PROFILES, "server")
     common_name = node.text("common_name", _attribute(64))
     files = _files(node, CERTIFICATE_FILES, name)
+    if node.data.get("passphrase") is not None or node.data.get("passphrase_file") is not None:
+        for content in ("combined", "kubernetes_secret"):
+            if content in files:
+                message = "holds the key in clear, which passphrase is to prevent: leave out one of them"
+                node.report(("files", content), "clear_key", message)
     # A name that is wrong is no name that is missing.
     if len(node.problems) == before:
         _identity(node, profile, found, common_name)
     common_name = common_name or next((dns for dns in found["dns"] if len(dns) <= 64), None)
-    permissions = _permissions(node, files)
-    return _draft(node, before, name, common_name, profile, files, permissions=permissions, **found)
+    outputs = {
+        "permissions": read_permissions(node, files),
+        "keystore_passphrase": read_passphrase(node, files, keystore_passphrase),
+        "kubernetes_secret": read_kubernetes_secret(node, files, name),
+    }
+    return _draft(node, before, name, common_name, profile, files, **outputs, **found)
 
 
 def _draft(
@@ -125,7 +134,7 @@ def _draft(
     issuer = node.text("issuer")
     new_key = node.choice("rotation_policy", ("never", "always"), "never") == "always"
     earlier = node.text("backdate", backdate)
-    others.update(extensions=read_extensions(node), passphrase=read_passphrase(node), new_key_on_renewal=new_key)
+    others.update(extensions=read_extensions(node), passphrase=read_key_passphrase(node), new_key_on_renewal=new_key)
     others.update(backdate=BACKDATE if earlier is None else earlier)
     if valid_for > _LONGEST:
         node.report("valid_for", "bad_valid_for", "is more than 100 years")
@@ -177,21 +186,6 @@ def _files(node: Node, known: Sequence[str], name: str, more: Sequence[str] = ()
             found[content] = check_relative_path(value)
         except FileError as error:
             inner.report(content, error.reason, error.message)
-    return found
-
-
-def _permissions(node: Node, files: Mapping[str, str]) -> dict[str, Permission]:
-    inner = node.mapping("permissions")
-    if inner is None:
-        return {}
-    inner.only(tuple(files))
-    found = {}
-    for content in files:
-        one = inner.mapping(content)
-        if one is not None:
-            one.only(("owner", "group", "mode"))
-            mode = one.text("mode", mode_of(SECRET if OUTPUTS[content].needs_key else OPEN))
-            found[content] = Permission(one.text("owner"), one.text("group"), mode)
     return found
 
 

@@ -134,12 +134,12 @@ class _Run:
             item.issuer.issue(item, self, self.plan.now)
         elif any(outputs.OUTPUTS[content].needs_key for content in item.writes):
             issuing.read_key(item, self.tree)
-        found, issued = {}, item.issued
+        found, issued = {}, replace(item.issued, run=self.plan.around.run)
         for content in item.writes:
             path, output = item.request.files[content], outputs.OUTPUTS[content]
             access = outputs.access(item.request, content)
             found[path] = Write(output.render(issued), access.mode, access.uid, access.gid)
-            if output.by_source and content != "key":
+            if output.needs_key and content != "key":
                 self.sources[path] = outputs.source(content, issued)
         return found
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ssl
 import threading
 from collections.abc import Awaitable, Coroutine, Iterator
-from typing import Any, Callable
+from typing import Any, Callable, Optional
 
 
 @contextlib.contextmanager
@@ -43,14 +44,18 @@ class Streams:
     Flow: connection -> `serve(reader, writer)`; a writer that is still open at its end is aborted.
     """
 
-    def __init__(self, serve: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]) -> None:
-        self._serve = serve
+    def __init__(
+        self,
+        serve: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]],
+        context: Optional[ssl.SSLContext] = None,
+    ) -> None:
+        self._serve, self._context = serve, context
         self._tasks: set[asyncio.Task[None]] = set()
         self._transports: set[asyncio.BaseTransport] = set()
         self.connections = 0
 
     async def listen(self) -> asyncio.AbstractServer:
-        return await asyncio.start_server(self._connected, "127.0.0.1", 0, limit=1 << 26)
+        return await asyncio.start_server(self._connected, "127.0.0.1", 0, limit=1 << 26, ssl=self._context)
 
     def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1

@@ -10,7 +10,8 @@
 
 Flow: bytes -> `_Connection` (HTTP/1.1, keep-alive, pipelining) -> `StandIn.respond` (who may, which workspace) ->
 `AdminApi` -> bytes. One thread serves all connections, so that calls happen one after the other, each whole.
-What is not made: the proxy and its routing, and of the Enterprise edition all but `workspaces` and `consumer_groups`.
+The proxy and its routing are in `gateway.py`. What is not made: of the Enterprise edition all but `workspaces` and
+`consumer_groups`.
 """
 
 from __future__ import annotations

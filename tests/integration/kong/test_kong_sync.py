@@ -91,6 +91,9 @@ def test_mistakes_are_one_sentence(url: str, tmp_path: Path) -> None:
     run = run_tasks(tmp_path, sync(url, src=str(src)))
     assert run.last["msg"] == "kong.yml:10: plugin 'rate-limiting (service api)': config.minutes: unknown field"
     assert "Traceback" not in run.output
+    src.write_text(KONG)
+    run = run_tasks(tmp_path, sync(url, src=str(src), wait=True, probe={"url": "nowhere"}))
+    assert run.last["msg"] == "probe.url: 'nowhere' is no http:// or https:// address"
     run = run_tasks(tmp_path, sync("http://127.0.0.1:1", src=str(src)))
     assert run.last["reason"] == "unreachable"
     assert run.last["msg"].startswith("http://127.0.0.1:1: no connection (Connection refused)")

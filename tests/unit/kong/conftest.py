@@ -11,10 +11,11 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from tests.contract.kong.client import Client
+from tests.contract.kong.client import Client, certificate
 from tests.contract.kong.faults import FaultProxy, fault_proxy
 from tests.contract.kong.standin import standin
 
@@ -43,3 +44,18 @@ def proxy(url: str) -> Iterator[FaultProxy]:
     """A faulty way to the same node."""
     with fault_proxy(url) as found:
         yield found
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """PEM files of a server and of a client, each its own authority."""
+    folder = tmp_path_factory.mktemp("tls")
+    found = {}
+    for name in ("127.0.0.1", "client.test"):
+        cert, key = certificate(name)
+        short = "server" if name == "127.0.0.1" else "client"
+        for part, text in (("cert", cert), ("key", key)):
+            path = Path(folder, f"{short}-{part}.pem")
+            path.write_text(text)
+            found[f"{short}_{part}"] = str(path)
+    return found

@@ -14,7 +14,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.contract.kong.client import certificate
 from tests.contract.kong.forward_proxy import forward_proxy
 from tests.contract.kong.standin import standin
 from tests.unit.kong.helpers import converges, refused, state, synced, with_settings
@@ -78,21 +77,6 @@ def test_an_address_that_is_none(url: str) -> None:
     assert "EXAMPLE-PW" not in error.message
 
 
-@pytest.fixture(scope="module")
-def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """PEM files of a server and of a client, each its own authority."""
-    folder = tmp_path_factory.mktemp("tls")
-    found = {}
-    for name in ("127.0.0.1", "client.test"):
-        cert, key = certificate(name)
-        short = "server" if name == "127.0.0.1" else "client"
-        for part, text in (("cert", cert), ("key", key)):
-            path = Path(folder, f"{short}-{part}.pem")
-            path.write_text(text)
-            found[f"{short}_{part}"] = str(path)
-    return found
-
-
 def test_k06_tls(files: dict[str, str]) -> None:
     with standin(mode="postgres", certificate=files["server_cert"], key=files["server_key"]) as node:
         error = refused(node.url, state(FIVE))
@@ -134,6 +118,11 @@ def test_mutual_tls(files: dict[str, str]) -> None:
         assert converges(node.url, state(FIVE), **ca, **own)["create"] == 5
         error = refused(node.url, state(FIVE), **ca, client_cert=files["client_cert"], client_key=files["server_key"])
         assert error.reason == "bad_option"
+
+
+@pytest.mark.parametrize("timeout", [0, -1])
+def test_a_timeout_that_is_none(url: str, timeout: float) -> None:
+    assert refused(url, state(FIVE), timeout=timeout).message == f"connection.timeout: {timeout} is not more than 0 s"
 
 
 def test_authorities_in_a_directory(files: dict[str, str], tmp_path: Path) -> None:

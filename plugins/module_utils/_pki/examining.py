@@ -1,0 +1,153 @@
+# Copyright: (c) 2026, zerotrust.platform contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""One request's files: what they hold, and what is wrong with them beside the certificate itself. Reads only."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Optional
+
+from ansible_collections.zerotrust.platform.plugins.module_utils._pki import checks, crypto
+from ansible_collections.zerotrust.platform.plugins.module_utils._pki.checks import GOOD, Facts
+from ansible_collections.zerotrust.platform.plugins.module_utils._pki.facts import facts_of, with_key
+from ansible_collections.zerotrust.platform.plugins.module_utils._pki.item import Item, Seen
+from ansible_collections.zerotrust.platform.plugins.module_utils._pki.model import Request
+from ansible_collections.zerotrust.platform.plugins.module_utils._pki.outputs import OUTPUTS, access, source
+from ansible_collections.zerotrust.platform.plugins.module_utils._pki.permissions import refusals
+from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.atomic import FileState, Tree
+from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.manifest import Manifest, digest_of
+from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.paths import FileError
+
+Files = Mapping[str, Optional[FileState]]
+
+
+@dataclass(frozen=True)
+class Examiner:
+    """
+    sources: path -> `outputs.source`, as the manifest has them. adopt: whether files that are not ours are taken over.
+    refuse: is told (request, reason, sentence) what a person has to decide. warn: what a person should know.
+    """
+
+    tree: Tree
+    manifest: Manifest
+    adopt: bool
+    refuse: Callable[[Request, str, str], None]
+    warn: Callable[[str], None]
+    sources: Mapping[str, str] = field(default_factory=dict)
+
+    def read(self, request: Request) -> Optional[Files]:
+        found: dict[str, Optional[FileState]] = {}
+        for content, permission in request.permissions.items():
+            for reason, message in refusals(permission):
+                self.refuse(request, reason, f"permissions.{content}: {message}")
+        for content, path in request.files.items():
+            try:
+                state = self.tree.read(path)
+            except FileError as error:
+                self.refuse(request, error.reason, error.message)
+                return None
+            if OUTPUTS[content].needs_key and state is not None and state.links > 1:
+                message = f"{self.tree.name(path)}: holds a key and has {state.links} hard links: remove the others"
+                self.refuse(request, "hard_link", message)
+            found[content] = state
+        return found
+
+    def _is_as_written(self, item: Item, content: str) -> bool:
+        known = item.seen[content]
+        return known is not None and self.manifest.files.get(item.request.files[content]) == known.digest
+
+    def examine(self, item: Item, files: Files) -> None:
+        """Read key and certificate. What has the hashes we noted when we wrote it needs no proof of its signature."""
+        certificate, key = files["certificate"], files["key"]
+        written = self._is_as_written(item, "key") and self._is_as_written(item, "certificate")
+        # That a passphrase is the right one is found out now, and not in a year when the key is needed.
+        plain = item.passphrase is None and key is not None and not crypto.is_encrypted(key.content)
+        facts = Facts()
+        if certificate is not None:
+            try:
+                item.certificate = crypto.read_certificate(certificate.content)
+                facts = facts_of(item.certificate)
+            except ValueError as error:
+                item.certificate = None
+                name = self.tree.name(item.request.files["certificate"])
+                facts = Facts(certificate=checks.BAD, problem=f"{name}: {error}")
+        if written and plain and item.certificate is not None:
+            facts = replace(facts, key=GOOD, key_matches=True)
+        else:
+            facts, item.key = with_key(facts, item.certificate, key.content if key else None, item.passphrase)
+        if facts.certificate == GOOD:
+            facts = replace(facts, issued_by=item.issuer.look(item, self.tree, written))
+        item.facts = facts
+        if key is not None and any(OUTPUTS[content].sealed for content in item.request.files):
+            # Their passphrases are compared by means of the key.
+            item.key_pem = key.content
+
+    def compare(self, item: Item, files: Files) -> None:
+        """Find what else is wrong with its files."""
+        drift, rewrites = [], []
+        for content, path in item.request.files.items():
+            found = list(self._drift(item, content, path, files[content]))
+            drift.extend(found)
+            if found:
+                rewrites.append(content)
+        item.drift, item.rewrites = tuple(dict.fromkeys(drift)), tuple(rewrites)
+        if "jks" in item.writes and shutil.which("keytool") is None:
+            self.refuse(
+                item.request,
+                "missing_tool",
+                "files.jks needs keytool of a Java runtime, which is not on this machine: install one, or declare "
+                "files.pkcs12, which Java 8 and later read as well",
+            )
+
+    def _drift(self, item: Item, content: str, path: str, state: Optional[FileState]) -> Iterator[str]:
+        if state is None:
+            if content not in ("key", "certificate") and not item.issues:
+                yield f"{content}_missing"
+            return
+        wanted = access(item.request, content)
+        if state.mode != wanted.mode:
+            yield f"{content}_mode"
+            if OUTPUTS[content].needs_key and state.mode & ~wanted.mode & 0o077:
+                self.warn(f"{self.tree.name(path)}: the key could be read by others ({state.mode:04o})")
+        uid = os.geteuid() if wanted.uid is None and OUTPUTS[content].needs_key else wanted.uid
+        if uid is not None and state.uid != uid:
+            yield f"{content}_owner"
+        if wanted.gid is not None and state.gid != wanted.gid:
+            yield f"{content}_group"
+        if content == "key" and item.passphrase is not None and not crypto.is_encrypted(state.content):
+            yield "key_not_encrypted"
+            self.warn(f"{self.tree.name(path)}: the key lay there in clear until now; copies of it still do")
+        if content == "key" or item.issues:
+            return
+        if item.waits(OUTPUTS[content].holds):
+            yield "chain_changed"
+        elif not self._is_current(item, content, path, state):
+            yield f"{content}_changed"
+
+    def _is_current(self, item: Item, content: str, path: str, state: FileState) -> bool:
+        if OUTPUTS[content].needs_key:
+            return self._is_as_written(item, content) and self.sources.get(path) == source(content, item.issued)
+        return OUTPUTS[content].render(item.issued) == state.content
+
+    def check_ownership(self, item: Item, files: Files) -> None:
+        for content, path in item.request.files.items():
+            state = files[content]
+            if state is None or self.manifest.owns(path, state.content):
+                continue
+            if self.adopt:
+                item.drift = tuple(dict.fromkeys((*item.drift, "adopted")))
+            else:
+                self.refuse(
+                    item.request,
+                    "foreign_file",
+                    f"{self.tree.name(path)} is not ours: move it away, or set adopt to take it over",
+                )
+
+
+def seen(state: Optional[FileState]) -> Optional[Seen]:
+    return None if state is None else Seen(digest_of(state.content), state.mode, state.uid)
