@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 #: What to do, by the last part of the problem's type. RFC 8555, 6.7; profiles: draft-ietf-acme-profiles.
 _ADVICE = {
+    "account": "it does not let this account in: is eab what its operator gave you",
     "accountDoesNotExist": "it does not know the account: run again, which makes a new one with the same key",
     "badCSR": "choose a key_type and names that it issues for",
     "badNonce": "it refused every nonce it had given: run again",
@@ -75,7 +76,7 @@ def sentence(problem: ProblemDocument, identifier: str = "") -> str:
     said = (
         f"the authority says {known}{one_line(problem.detail)!r}" if problem.detail else f"the authority says {known}"
     )
-    advice = _ADVICE.get(problem.code, "")
+    advice = _ADVICE.get(problem.code if name or problem.code != "unauthorized" else "account", "")
     when = f"; run again {_when(problem.retry_after)}" if problem.retry_after else ""
     return about + said + (f": {advice}" if advice else "") + when
 

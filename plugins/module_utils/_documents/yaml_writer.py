@@ -5,7 +5,8 @@
 
 A large graph renders to some 25,000 documents. PyYAML's dumper over libyaml takes four times as long as this, as it
 builds a tree of nodes before it writes. The subset written here is small: block style, text plain only where no reader
-of YAML 1.1 or 1.2 can take it for anything else, and in double quotes with JSON's escapes otherwise.
+of YAML 1.1 or 1.2 can take it for anything else, as lines where it is a file's content (a ConfigMap's), and in double
+quotes with JSON's escapes otherwise.
 """
 
 from __future__ import annotations
@@ -13,15 +14,24 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Callable
 
 _plain = re.compile(r"(_?[A-Za-z]|/)[A-Za-z0-9_./@-]*").fullmatch
 _printable = re.compile(r"[\x20-\x7e]*").fullmatch
+_is_lines = re.compile(r"(?=[\x21-\x7e])(?:(?:[\x20-\x7e]*[\x21-\x7e])?\n)+").fullmatch
 _WORDS = frozenset(("y", "n", "yes", "no", "on", "off", "true", "false", "null"))
 
 MAX_KEY = 1024
 """A simple key's longest form (YAML 1.1, section 9.3.3; 1.2, section 7.4.3)."""
+
+
+@dataclass(frozen=True)
+class Written:
+    """A scalar as it is to stand in the text, such as a block with its own indentation."""
+
+    text: str
 
 
 def dump_all(documents: Iterable[Mapping[str, Any]]) -> str:
@@ -68,6 +78,8 @@ def _scalar(value: Any) -> str:
         # YAML 1.1 takes a number without a point for text.
         mantissa, exponent, power = repr(value).partition("e")
         return mantissa + ("" if "." in mantissa else ".0") + exponent + power
+    if isinstance(value, Written):
+        return value.text
     raise TypeError(f"{value!r} of type {type(value).__name__} has no form in JSON")
 
 
@@ -91,7 +103,7 @@ def _mapping(value: Mapping[str, Any], pad: str, write: Callable[[str], Any], fi
             write(f"{before}{_key(key)}:\n")
             _sequence(item, pad, write)
         else:
-            write(f"{before}{_key(key)}: {_leaf(item)}\n")
+            write(f"{before}{_key(key)}: {_leaf(item, pad)}\n")
         before = pad
 
 
@@ -103,13 +115,20 @@ def _sequence(value: Iterable[Any], pad: str, write: Callable[[str], Any], first
         elif isinstance(item, (list, tuple)) and item:
             _sequence(item, pad + "  ", write, before + "- ")
         else:
-            write(f"{before}- {_leaf(item)}\n")
+            write(f"{before}- {_leaf(item, pad)}\n")
         before = pad
 
 
-def _leaf(value: Any) -> str:
+def _leaf(value: Any, pad: str) -> str:
     if isinstance(value, Mapping):
         return "{}"
     if isinstance(value, (list, tuple)):
         return "[]"
+    if isinstance(value, str) and value[-1:] == "\n" and value[-2:] != "\n\n" and _is_lines(value):
+        return _lines(value, pad)
     return _scalar(value)
+
+
+def _lines(text: str, pad: str) -> str:
+    """A literal block (YAML 1.2, section 8.1.2), whose last line's end is the text's."""
+    return "|\n" + "\n".join(f"{pad}  {line}" if line else "" for line in text[:-1].split("\n"))

@@ -75,7 +75,11 @@ class AcmeIssuer:
         complete(item, issued[0], issued[1:], ())
 
     def done(self, item: Item, store: Store) -> None:
-        self.shelf.tidy(item, store)
+        for path in self.needless(item):
+            store.drop(path)
+
+    def needless(self, item: Item) -> frozenset[str]:
+        return self.shelf.needless(item)
 
     def _left_by_a_crash(self, item: Item, tree: Tree, now: datetime) -> list[Any]:
         """What was issued, and never came to its place."""

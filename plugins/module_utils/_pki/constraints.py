@@ -11,12 +11,11 @@ sign DNS names of one domain only also excludes all IP addresses (`0.0.0.0/0`, `
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Mapping
 from typing import Optional
 from urllib.parse import urlsplit
 
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki import names
-from ansible_collections.zerotrust.platform.plugins.module_utils._pki.model import ALTERNATIVE_NAMES, Constraints
+from ansible_collections.zerotrust.platform.plugins.module_utils._pki.model import ALTERNATIVE_NAMES, Constraints, Request
 
 
 def dns(value: str) -> str:
@@ -52,12 +51,12 @@ def mailbox(value: str) -> str:
 READERS = {"dns": dns, "ips": network, "uris": host, "emails": mailbox}
 
 
-def violation(constraints: Constraints, wanted: Mapping[str, tuple[str, ...]]) -> Optional[str]:
-    """What is wrong with names (kind -> names, as a request has them): a clause, None if nothing is."""
+def violation(constraints: Constraints, request: Request) -> Optional[str]:
+    """What is wrong with the names of a request: a clause, None if nothing is."""
     for kind in ALTERNATIVE_NAMES:
         permitted = [value for of, value in constraints.permitted if of == kind]
         excluded = [value for of, value in constraints.excluded if of == kind]
-        for name in wanted.get(kind, ()):
+        for name in getattr(request, kind):
             for value in excluded:
                 if _within(kind, name, value) or _reaches(kind, name, value):
                     return f"{name!r} is in {value!r}, which its name constraints exclude"

@@ -149,4 +149,8 @@ class ExternalIssuer:
         complete(item, taken[0], taken[1:-1], taken[-1:])
 
     def done(self, item: Item, store: Store) -> None:
-        self.shelf.tidy(item, store)
+        for path in self.needless(item):
+            store.drop(path)
+
+    def needless(self, item: Item) -> frozenset[str]:
+        return self.shelf.needless(item)

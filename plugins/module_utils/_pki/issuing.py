@@ -64,6 +64,9 @@ class Authority:
     def done(self, item: Item, store: Store) -> None:
         """Nothing was kept."""
 
+    def needless(self, item: Item) -> frozenset[str]:
+        return frozenset()
+
 
 AUTHORITY: Issuer = Authority()
 

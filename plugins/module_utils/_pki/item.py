@@ -76,7 +76,10 @@ class Issuer(Protocol):
         """
 
     def done(self, item: Item, store: Store) -> None:
-        """Told when the files of what it has issued are written."""
+        """Told when the files of what it has issued are written: what `needless` names can go."""
+
+    def needless(self, item: Item) -> frozenset[str]:
+        """The paths of what it keeps for an item that waits for nothing any more."""
 
 
 @dataclass

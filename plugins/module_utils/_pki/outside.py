@@ -89,9 +89,8 @@ class Shelf:
         content = _heading(origin) + b"".join(crypto.to_pem(certificate) for certificate in certificates)
         store.keep(self.issued_path(item.request.name), content, FILE_MODE)
 
-    def tidy(self, item: Item, store: Store) -> None:
-        """The item's files are written: nothing waits any more."""
-        store.drop(self.waiting_path(item.request.name))
+    def needless(self, item: Item) -> frozenset[str]:
+        return frozenset({self.waiting_path(item.request.name)})
 
 
 def _heading(origin: str) -> bytes:

@@ -199,24 +199,40 @@ class _Planner:
             messages = [message for _reason, message in self.errors]
             more = f" (and {len(messages) - 1} more)" if len(messages) > 1 else ""
             raise PlatformError(messages[0] + more, self.errors[0][0], messages if more else ())
-        stale = sorted(path for path in (*self.manifest.files, *self.manifest.pending) if path not in declared)
-        kept = {path: state.digest for path in stale for state in [self._stale(path)] if state is not None}
+        others = sorted(path for path in (*self.manifest.files, *self.manifest.pending) if path not in declared)
+        kept = {path: state.digest for path in others for state in [self._stale(path)] if state is not None}
         foreign, left = look_around(self.tree, self.manifest, declared | keeps)
         items = list(self.items.values())
         by_item = [changes(item) for item in items]
         found = [change for some in by_item for change in some]
         unchanged = sum(not some for some in by_item)
-        removes: frozenset[str] = frozenset()
+        settled = [item for item in items if not item.issues and not item.pending]
+        removes = {path for item in settled for path in item.issuer.needless(item) if path in kept}
+        found.extend(Change(DELETE, "temporary", path, ("left_by_a_crash",)) for path in sorted(removes))
         if purge:
-            removes = frozenset(kept) - keeps
-            found.extend(Change(DELETE, "file", path, ("not_declared",)) for path in sorted(removes))
-            kept = {path: digest for path, digest in kept.items() if path not in removes}
+            stale = kept.keys() - keeps
+            found.extend(Change(DELETE, "file", path, ("not_declared",)) for path in sorted(stale))
+            removes |= stale
+        kept = {path: digest for path, digest in kept.items() if path not in removes}
         found.extend(left_by_a_crash(left))
         if not found and self._manifest_is_behind(items, kept):
             found.append(Change(UPDATE, "manifest", MANIFEST, ("unfinished_run",)))
         plan = Plan(tuple(found), unchanged, tuple(foreign))
         return PkiPlan(
+<<<<<<< HEAD
             plan, items, self.manifest, self.now, self.sources, kept, removes, tuple(left), around, self.warnings
+=======
+            plan,
+            items,
+            self.manifest,
+            self.now,
+            self.sources,
+            kept,
+            frozenset(removes),
+            tuple(left),
+            around,
+            self.warnings,
+>>>>>>> main
         )
 
     def _stale(self, path: str) -> Optional[Seen]:

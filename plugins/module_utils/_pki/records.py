@@ -40,7 +40,9 @@ def changes(item: Item) -> list[Change]:
     before = None
     if facts.certificate != MISSING:
         before = {"serial": facts.serial, "not_after": time_text(facts.not_after), **_shown(request, facts)}
-    after = {**_shown(request, request), "valid_for": duration_text(request.valid_for)}
+    after = _shown(request, request)
+    if item.issuer.local:
+        after["valid_for"] = duration_text(request.valid_for)
     if not item.issues:
         after = before or {}
     return [*asked, Change(action, request.kind, request.name, (*item.reasons, *item.drift), before, after)]

@@ -11,14 +11,14 @@ What stands in the way is told as one sentence: what clients would refuse is not
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Optional
 
 from ansible_collections.zerotrust.platform.plugins.module_utils._errors import PlatformError
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki import crypto
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.checks import extended_key_usage
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.facts import facts_of
-from ansible_collections.zerotrust.platform.plugins.module_utils._pki.model import ALTERNATIVE_NAMES, Request
+from ansible_collections.zerotrust.platform.plugins.module_utils._pki.model import ALTERNATIVE_NAMES, BACKDATE, Request
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.records import time_text
 
 try:
@@ -151,7 +151,8 @@ def _check_authority(certificate: Any, below: int, now: datetime) -> None:
 def _check_validity(name: str, certificate: Any, now: datetime) -> None:
     if now >= certificate.not_valid_after_utc:
         raise PlatformError(f"{name} expired at {time_text(certificate.not_valid_after_utc)}", "expired")
-    if now < certificate.not_valid_before_utc:
+    # Clocks differ, and it may have been made after this run began.
+    if now + timedelta(seconds=BACKDATE) < certificate.not_valid_before_utc:
         begins = time_text(certificate.not_valid_before_utc)
         message = f"{name} is valid from {begins} only, and it is {time_text(now)} here: is this machine's clock right?"
         raise PlatformError(message, "not_yet_valid")

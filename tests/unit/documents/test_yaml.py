@@ -30,6 +30,11 @@ ODD = (
     "- a",
     "\n",
     "a\nb\n",
+    "a\n\n b\n",
+    " a\nb\n",
+    "a \nb\n",
+    "a\nb\n\n",
+    "# a\n---\n- b: c\n",
     "\t",
     "\\",
     "\x00",
@@ -59,6 +64,11 @@ def test_what_is_written_is_read_again(documents: list[dict[str, Any]]) -> None:
     text = yaml_writer.dump_all(documents)
     assert list(yaml.safe_load_all(text)) == documents
     assert read(text.encode()) == documents
+
+
+def test_a_files_content_is_written_in_lines() -> None:
+    made = yaml_writer.dump_all([{"data": {"a.conf": '{\n  "a": 1\n}\n'}, "list": ["a\n\nb\n"]}])
+    assert made == '---\ndata:\n  a.conf: |\n    {\n      "a": 1\n    }\nlist:\n- |\n  a\n\n  b\n'
 
 
 @given(DOCUMENTS)

