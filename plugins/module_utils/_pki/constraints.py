@@ -15,7 +15,11 @@ from typing import Optional
 from urllib.parse import urlsplit
 
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki import names
-from ansible_collections.zerotrust.platform.plugins.module_utils._pki.model import ALTERNATIVE_NAMES, Constraints, Request
+from ansible_collections.zerotrust.platform.plugins.module_utils._pki.model import (
+    ALTERNATIVE_NAMES,
+    Constraints,
+    Request,
+)
 
 
 def dns(value: str) -> str:

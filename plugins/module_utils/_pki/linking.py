@@ -14,7 +14,13 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._durations impo
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.problems import Problem, show, suggestion
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.constraints import violation
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.ledger import OWN_FILES
-from ansible_collections.zerotrust.platform.plugins.module_utils._pki.model import DAY, Declaration, Outside, Request, Revocation
+from ansible_collections.zerotrust.platform.plugins.module_utils._pki.model import (
+    DAY,
+    Declaration,
+    Outside,
+    Request,
+    Revocation,
+)
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.outside_reading import objections
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.reading import Node, Source
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.requests import Draft
@@ -41,7 +47,6 @@ def link(found: Found) -> Declaration:
 
 
 class _Linker:
-
     def __init__(self, found: Found) -> None:
         self.drafts, self.revocations, self.problems = found.drafts, found.revocations, found.problems
         self.by_name = {draft.request.name: draft for draft in found.drafts}
@@ -86,7 +91,7 @@ class _Linker:
             issuer = self.by_name.get(current.issuer)
             if issuer is None or not issuer.request.is_authority:
                 if current is request:
-                    known = [name for name, other in self.by_name.items() if other.request.is_authority] + [*self.outside]
+                    known = [one.request.name for one in self.drafts if one.request.is_authority] + [*self.outside]
                     message = (
                         f"{show(request.issuer)} is no declared authority{suggestion(request.issuer or '', known)}"
                     )
@@ -145,7 +150,8 @@ class _Linker:
         seen: dict[str, tuple[Draft, str]] = {}
         own = {*self.outside, *(draft.request.name for draft in self.drafts if draft.request.is_authority)}
         for draft in drafts:
-            for content, path in (*draft.request.files.items(), *(draft.request.crl.files.items() if draft.request.crl else ())):
+            lists = draft.request.crl.files if draft.request.crl is not None else {}
+            for content, path in (*draft.request.files.items(), *lists.items()):
                 other = seen.setdefault(path, (draft, content))
                 if other != (draft, content):
                     message = f"{show(path)} is also the {other[1]} file of {show(other[0].request.name)}"

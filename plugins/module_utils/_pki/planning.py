@@ -219,9 +219,6 @@ class _Planner:
             found.append(Change(UPDATE, "manifest", MANIFEST, ("unfinished_run",)))
         plan = Plan(tuple(found), unchanged, tuple(foreign))
         return PkiPlan(
-<<<<<<< HEAD
-            plan, items, self.manifest, self.now, self.sources, kept, removes, tuple(left), around, self.warnings
-=======
             plan,
             items,
             self.manifest,
@@ -232,7 +229,6 @@ class _Planner:
             tuple(left),
             around,
             self.warnings,
->>>>>>> main
         )
 
     def _stale(self, path: str) -> Optional[Seen]:

@@ -46,7 +46,7 @@ GOOD_LEAF = Facts(
     dns=LEAF.dns,
     key_usage=frozenset({"digital_signature"}),
     extended=("server_auth",),
-    not_before=not_before(NOW),
+    not_before=not_before(LEAF, NOW),
     not_after=not_after(LEAF, NOW),
 )
 AUTHORITY = replace(LEAF, name="root", issuer=None, profile=CA, dns=())
@@ -114,7 +114,7 @@ def test_what_the_issuer_decides_is_no_reason():
 
 def test_p43_a_certificate_renewed_at_the_boundary_is_not_renewed_again():
     now = GOOD_LEAF.not_after - timedelta(days=30)
-    renewed = replace(GOOD_LEAF, not_before=not_before(now), not_after=not_after(LEAF, now))
+    renewed = replace(GOOD_LEAF, not_before=not_before(LEAF, now), not_after=not_after(LEAF, now))
     assert reasons(LEAF, renewed, now) == ()
 
 

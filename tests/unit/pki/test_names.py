@@ -38,6 +38,10 @@ def test_p08_item_names_that_are_refused(value):
         ("*.zt.internal", "*.zt.internal"),
         ("*.a.b.c", "*.a.b.c"),
         ("xn--mnchen-3ya.zt", "xn--mnchen-3ya.zt"),
+        ("München.zt", "xn--mnchen-3ya.zt"),  # P29
+        ("*.bücher.example", "*.xn--bcher-kva.example"),
+        ("tokyo東京.zt", "xn--tokyo-191hq39l.zt"),
+        ("*.example.co.uk", "*.example.co.uk"),  # P28
         ("1a.example", "1a.example"),
         (".".join(["a" * 63] * 3), ".".join(["a" * 63] * 3)),
     ],
@@ -54,7 +58,12 @@ def test_dns_names(value, canonical):
         ("*.*.zt", "whole first label"),
         ("a*.zt.internal", "whole first label"),
         ("a.*.zt", "whole first label"),
-        ("münchen.zt", "xn--"),  # P29
+        ("*.co.uk", "public suffix"),
+        ("☃.zt", "internationalised name"),  # P29
+        ("a\u200db.zt", "internationalised name"),
+        ("p\u0430ypal.zt", "mixes cyrillic and latin"),
+        ("xn--pypal-4ve.zt", "mixes cyrillic and latin"),
+        ("xn--abc.zt", "A-label"),
         ("xn--zzzzzzz99999999999.zt", "A-label"),
         ("xn--abc-.zt", "label"),
         ("ab--c.zt", "reserved"),

@@ -265,7 +265,8 @@ def test_a_pkcs12_file_opens_with_any_passphrase_that_is_taken(passphrase):
     key = crypto.new_key("ecdsa-p256")
     request = parse([Source({"authorities": [{"name": "root"}]})]).requests[0]
     start = datetime(2026, 1, 1, tzinfo=timezone.utc)
-    certificate = crypto.issue(request, key.public_key(), request.subject, key, b"id", (start, start + DAY))
+    signer = crypto.Signer(crypto.distinguished_name(request.subject), key, b"id")
+    certificate = crypto.issue(request, key.public_key(), signer, (start, start + DAY), crypto.new_serial(()))
     issued = outputs.Issued(
         parse([Source(data(api(files={"pkcs12": "x"}, keystore_passphrase=passphrase)))]).requests[-1],
         certificate,
