@@ -35,7 +35,7 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.path
 
 _COMMON = ("name", "issuer", "common_name", "subject", "key_type", "valid_for", "renew_before", "files")
 _AUTHORITY = (*_COMMON, "path_length", "acme", "external")
-_CERTIFICATE = (*_COMMON, "profile", *ALTERNATIVE_NAMES, *OUTPUT_OPTIONS)
+_CERTIFICATE = (*_COMMON, "profile", *ALTERNATIVE_NAMES, *OUTPUT_OPTIONS, "reload")
 _LONGEST = 100 * 365 * DAY
 #: Upper bounds of RFC 5280, appendix A.1, in characters.
 _LENGTHS = {"country": 2, "state": 128, "locality": 128}
@@ -80,7 +80,8 @@ def read_certificate(node: Node, keystore_passphrase: str = "") -> Optional[Draf
         "keystore_passphrase": read_passphrase(node, files, keystore_passphrase),
         "kubernetes_secret": read_kubernetes_secret(node, files, name),
     }
-    return _draft(node, before, name, common_name, profile, files, **outputs, **found)
+    reload = node.words("reload")
+    return _draft(node, before, name, common_name, profile, files, reload=reload, **outputs, **found)
 
 
 def _draft(
