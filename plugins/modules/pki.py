@@ -375,6 +375,15 @@ options:
           namespace:
             description: Its namespace. Without it, whoever applies the manifest decides.
             type: str
+      reload:
+        description:
+          - The command that tells a program of its new files, such as V([systemctl, reload, nginx]). It is run on the
+            machine where the module runs, when all files are written, if one of this certificate is among them.
+          - A command that several certificates have is run once. There is no shell.
+          - If it fails, the task fails, the files stay, and the next run runs it again, even if nothing else is to be
+            done.
+        type: list
+        elements: str
   keystore_passphrase:
     description:
       - O(certificates[].keystore_passphrase) of all certificates that have none of their own.
@@ -556,6 +565,23 @@ certificates_left_off:
   returned: success
   type: int
   sample: 0
+reloads:
+  description: The commands that were run, or in check mode would be.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    command:
+      description: The command.
+      type: list
+      elements: str
+    certificates:
+      description: The names of the certificates that it was run for.
+      type: list
+      elements: str
+  sample:
+    - command: [systemctl, reload, nginx]
+      certificates: [api, www]
 plan:
   description: What is, or in check mode would be, done.
   returned: success
@@ -573,6 +599,7 @@ errors:
 """
 
 import importlib.util
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 from typing import Optional
 
@@ -584,6 +611,7 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._ansible import
     require,
     run,
 )
+from ansible_collections.zerotrust.platform.plugins.module_utils._commands import Run
 from ansible_collections.zerotrust.platform.plugins.module_utils._errors import PlatformError
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki import keystores
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.crypto import check_version
@@ -599,7 +627,7 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._pki.model impo
 )
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.planning import OWNER, plan_pki
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.source import read_source
-from ansible_collections.zerotrust.platform.plugins.module_utils._pki.tree import apply_pki, records_of
+from ansible_collections.zerotrust.platform.plugins.module_utils._pki.tree import apply_pki, records_of, reloads_of
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.atomic import Tree
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.files import apply_tree, plan_tree
 
@@ -669,10 +697,7 @@ def body(module: AnsibleModule) -> Work:
             datetime.now(timezone.utc),
             adopt=params["adopt"],
             purge=params["purge"],
-            around=Surroundings(
-                lambda command, environment: module.run_command(list(command), environ_update=dict(environment)),
-                module.warn,
-            ),
+            around=Surroundings(runner(module), module.warn),
         )
     except BaseException:
         close()
@@ -685,7 +710,24 @@ def body(module: AnsibleModule) -> Work:
             error.result = {**error.result, **shown(error.result.get("certificates", records_of(plan)))}
             raise
 
-    return Work(plan.plan, apply, shown(records_of(plan)), warnings=plan.warnings, close=close)
+    result = {**shown(records_of(plan)), "reloads": reloads_of(plan)}
+    return Work(plan.plan, apply, result, warnings=plan.warnings, close=close)
+
+
+def runner(module: AnsibleModule) -> Run:
+    def run_command(command: Sequence[str], environment: Mapping[str, str]) -> tuple[int, str, str]:
+        try:
+            return module.run_command(
+                list(command),
+                environ_update=dict(environment),
+                # A command is what it says: no shell, and nothing that would look like one.
+                expand_user_and_vars=False,
+                handle_exceptions=False,
+            )
+        except OSError as error:
+            return 127, "", error.strerror or str(error)
+
+    return run_command
 
 
 def passphrase(value: Optional[str]) -> str:
@@ -749,6 +791,7 @@ def main() -> None:
             "options": {"name": {"type": "str"}, "namespace": {"type": "str"}},
             "no_log": False,
         },
+        reload={"type": "list", "elements": "str"},
         **names,
     )
     module = AnsibleModule(

@@ -34,9 +34,18 @@ try:
     from cryptography.hazmat.primitives.asymmetric import ec
     from josepy.jwk import JWK
 except ImportError:
-    LIBRARY = False
+    pass
 else:
-    LIBRARY = True
+    #: What the library raises where a server does not keep to the protocol.
+    _GARBAGE = (
+        errors.ClientError,
+        josepy.errors.Error,
+        requests.RequestException,
+        AttributeError,
+        KeyError,
+        TypeError,
+        ValueError,
+    )
 
     class _Network(client.ClientNetwork):
         """Tries again as often as a server refuses a nonce of its own (RFC 8555, 6.5); the library does so once."""
@@ -178,9 +187,9 @@ class Account:
             seconds = self.settings.timeout
             message = f"the authority had not decided after {seconds} s: run again, which asks anew, or raise timeout"
             raise PlatformError(message, "acme_timeout") from error
-        except requests.RequestException as error:
+        except (requests.ConnectionError, requests.Timeout) as error:
             raise PlatformError(f"{self.settings.directory}: {_network(error)}", "acme_unreachable") from error
-        except (errors.ClientError, josepy.errors.Error, KeyError, AttributeError, TypeError, ValueError) as error:
+        except _GARBAGE as error:
             raise PlatformError(
                 f"{self.settings.directory}: does not answer as an ACME server does ({_words(error)}): "
                 "is this the URL of an ACME directory?",
@@ -226,7 +235,7 @@ def _unproved(error: errors.ValidationError) -> PlatformError:
     return PlatformError("; ".join(one.message for one in found), found[0].reason)
 
 
-def _network(error: requests.RequestException) -> str:
+def _network(error: Exception) -> str:
     text = one_line(str(error))
     if isinstance(error, requests.exceptions.SSLError):
         why = re.search(r"certificate verify failed: ([^(']+)", text)

@@ -202,9 +202,9 @@ class Inventory:
             return True
         row = self.rows[item.kind][key]
         data = item.data
-        return any(name not in row for name in data) or any(
-            value is not None and name not in data and name not in _TRANSIENT for name, value in row.items()
-        )
+        return any(
+            name not in row or (isinstance(value, dict) and value != row[name]) for name, value in data.items()
+        ) or any(value is not None and name not in data and name not in _TRANSIENT for name, value in row.items())
 
     def _unknown(self, kind: str, items: Sequence[Declared]) -> Iterator[str]:
         for item in items:

@@ -113,6 +113,7 @@ class Request:
     profile: server, client, mtls or ca.
     path_length: how many authorities may follow below this one (RFC 5280, 4.2.1.9); None for any number.
     permissions: of its files, by their content, where they are not the usual ones.
+    reload: the command that tells a program of its new files; none by default.
     keystore_passphrase: of its KEYSTORES. kubernetes_secret: name and namespace of the manifest, "" for no namespace.
     valid_for, renew_before: seconds.
     files: which content lies where: AUTHORITY_FILES or CERTIFICATE_FILES -> path relative to the root.
@@ -146,6 +147,7 @@ class Request:
     generation: int = 1
     overlap: int = 30 * DAY
     imported: bool = False
+    reload: tuple[str, ...] = ()
     keystore_passphrase: str = field(default="", repr=False)
     kubernetes_secret: tuple[str, str] = ("", "")
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.problems import show
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki import keystores
-from ansible_collections.zerotrust.platform.plugins.module_utils._pki.model import KEYSTORES
+from ansible_collections.zerotrust.platform.plugins.module_utils._pki.model import CERTIFICATE_FILES, KEYSTORES
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.outputs import OUTPUTS
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.permissions import (
     OPEN,
@@ -31,11 +31,13 @@ def read_permissions(node: Node, files: Mapping[str, str]) -> dict[str, Permissi
     inner = node.mapping("permissions")
     if inner is None:
         return {}
-    inner.only(tuple(files))
+    inner.only(CERTIFICATE_FILES)
     found = {}
-    for content in files:
+    for content in CERTIFICATE_FILES:
         one = inner.mapping(content)
-        if one is not None:
+        if one is not None and content not in files:
+            inner.report(content, "no_file", f"is of no use: there is no files.{content}")
+        elif one is not None:
             one.only(("owner", "group", "mode"))
             mode = one.text("mode", mode_of(SECRET if OUTPUTS[content].needs_key else OPEN))
             found[content] = Permission(one.text("owner"), one.text("group"), mode)

@@ -52,7 +52,6 @@ def is_outside(node: Node) -> bool:
 
 
 def read_outside(node: Node) -> Optional[Outside]:
-    before = len(node.problems)
     # A module's options are all there, those that were not given with None.
     given = replace(node, data={key: value for key, value in node.data.items() if value is not None})
     given.only(("name", "acme", "external"))
@@ -64,7 +63,8 @@ def read_outside(node: Node) -> Optional[Outside]:
         given.report("external", "bad_external", "cannot be set beside acme: an authority is one or the other")
     settings = _acme(acme) if acme is not None else None
     people = _external(external) if external is not None else None
-    return Outside(name, settings, people) if len(node.problems) == before else None
+    # With mistakes too: what names it as its issuer is right.
+    return Outside(name, settings, people) if name else None
 
 
 def _external(node: Node) -> External:
@@ -136,7 +136,7 @@ def _challenge(node: Node) -> Challenge:
     for key in ("webroot", "address"):
         if kind == DNS_01 and node.data.get(key) is not None:
             node.report(key, f"bad_{key}", f"belongs to type {HTTP_01}")
-    if kind == DNS_01 and not present:
+    if kind == DNS_01 and not node.data.get("present"):
         node.report((), "missing", "has no present: the command that makes a TXT record")
     return Challenge(
         kind,

@@ -20,7 +20,7 @@ from datetime import datetime
 from typing import Optional
 
 from ansible_collections.zerotrust.platform.plugins.module_utils._errors import PlatformError
-from ansible_collections.zerotrust.platform.plugins.module_utils._pki import checks, crypto
+from ansible_collections.zerotrust.platform.plugins.module_utils._pki import checks, crypto, reloading
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.examining import Examiner, seen
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.issuers import (
     Surroundings,
@@ -57,7 +57,7 @@ class PkiPlan:
     sources: path -> `outputs.source` of what can be compared by that only.
     kept: files of ours that are no longer declared and stay: path -> digest. removes: those that go.
     left: what a crash has left.
-    around: as it was given.
+    reloads: the certificates whose command an earlier run owes. around: as it was given.
     """
 
     plan: Plan
@@ -68,6 +68,7 @@ class PkiPlan:
     kept: Mapping[str, str]
     removes: frozenset[str]
     left: tuple[str, ...]
+    reloads: frozenset[str]
     around: Surroundings
     warnings: list[str]
 
@@ -203,6 +204,10 @@ class _Planner:
         kept = {path: state.digest for path in others for state in [self._stale(path)] if state is not None}
         foreign, left = look_around(self.tree, self.manifest, declared | keeps)
         items = list(self.items.values())
+        owed = self._owed(items)
+        for item in items:
+            if item.request.name in owed and not item.writes:
+                item.drift = (*item.drift, "reload_pending")
         by_item = [changes(item) for item in items]
         found = [change for some in by_item for change in some]
         unchanged = sum(not some for some in by_item)
@@ -227,9 +232,15 @@ class _Planner:
             kept,
             frozenset(removes),
             tuple(left),
+            owed,
             around,
             self.warnings,
         )
+
+    def _owed(self, items: Sequence[Item]) -> frozenset[str]:
+        """The certificates whose program was not told of the files that an earlier run has written."""
+        names = self.manifest.attributes.get(reloading.ATTRIBUTE, ())
+        return frozenset(item.request.name for item in items if item.request.reload and item.request.name in names)
 
     def _stale(self, path: str) -> Optional[Seen]:
         try:

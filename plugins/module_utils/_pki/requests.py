@@ -50,7 +50,7 @@ _AUTHORITY = (
     *_COMMON,
     *("path_length", "name_constraints", "crl", "generation", "overlap", "imported", "acme", "external"),
 )
-_CERTIFICATE = (*_COMMON, "profile", *ALTERNATIVE_NAMES, *OUTPUT_OPTIONS)
+_CERTIFICATE = (*_COMMON, "profile", *ALTERNATIVE_NAMES, *OUTPUT_OPTIONS, "reload")
 #: Profiles whose certificates may be known by their subject alone.
 _KNOWN_BY_SUBJECT = ("client", "code_signing")
 _LONGEST = 100 * 365 * DAY
@@ -115,7 +115,8 @@ def read_certificate(node: Node, keystore_passphrase: str = "") -> Optional[Draf
         "keystore_passphrase": read_passphrase(node, files, keystore_passphrase),
         "kubernetes_secret": read_kubernetes_secret(node, files, name),
     }
-    return _draft(node, before, name, common_name, profile, files, **outputs, **found)
+    reload = node.words("reload")
+    return _draft(node, before, name, common_name, profile, files, reload=reload, **outputs, **found)
 
 
 def _draft(

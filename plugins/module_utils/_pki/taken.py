@@ -71,7 +71,7 @@ def check_leaf(request: Request, certificate: Any, now: datetime) -> None:
     if request.is_authority != facts.is_ca:
         said = "no authority's" if request.is_authority else "an authority's"
         raise PlatformError(f"it is {said} (basic constraints): ask for it anew", "profile_changed")
-    if request.is_authority and facts.key_usage and "key_cert_sign" not in facts.key_usage:
+    if request.is_authority and "key_cert_sign" not in facts.key_usage:
         raise PlatformError("it lacks the key usage keyCertSign, so nothing it signs is accepted", "profile_changed")
     missing = set(extended_key_usage(request)) - set(facts.extended)
     if missing:

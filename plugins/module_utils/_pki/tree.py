@@ -22,11 +22,12 @@ from dataclasses import replace
 from typing import Any
 
 from ansible_collections.zerotrust.platform.plugins.module_utils._errors import PlatformError
-from ansible_collections.zerotrust.platform.plugins.module_utils._pki import issuing, outputs, records
+from ansible_collections.zerotrust.platform.plugins.module_utils._pki import issuing, outputs, records, reloading
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.item import Item
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.planning import OWNER, PkiPlan
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.atomic import Tree, Write
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.files import (
+    MANIFEST,
     FileError,
     announce,
     clean,
@@ -41,14 +42,15 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.mani
 def apply_pki(tree: Tree, pki_plan: PkiPlan) -> list[dict[str, Any]]:
     """Issue what has to be issued and write the tree, whose lock the caller holds since before it was planned.
 
-    What an issuer outside of this tree refuses does not keep the others from being issued. It is told at the end, by a
-    PlatformError that names each and has the records as its result.
+    What an issuer outside of this tree refuses does not keep the others from being issued, nor does a program that does
+    not take its new files. It is told at the end, by a PlatformError that names each and has the records as its result.
     """
     if (owned_manifest(tree, OWNER) or Manifest(OWNER)) != pki_plan.manifest:
         raise FileError(f"{tree.path}: was changed by another run since it was planned; run again", "changed_meanwhile")
     run = _Run(tree, pki_plan)
     failures = run.issue()
     run.finish()
+    failures.extend(run.reload())
     found = records_of(pki_plan)
     if failures:
         messages = [error.message for error in failures]
@@ -64,6 +66,12 @@ def records_of(pki_plan: PkiPlan) -> list[dict[str, Any]]:
     return [records.record(item, pki_plan.now) for item in pki_plan.items]
 
 
+def reloads_of(pki_plan: PkiPlan) -> list[dict[str, Any]]:
+    """The commands that this plan leads to, if all goes well."""
+    names = {*pki_plan.reloads, *(item.request.name for item in pki_plan.items if item.writes)}
+    return reloading.shown(reloading.commands(pki_plan.items, names))
+
+
 class _Run:
     def __init__(self, tree: Tree, pki_plan: PkiPlan) -> None:
         self.tree, self.plan = tree, pki_plan
@@ -76,10 +84,13 @@ class _Run:
                 if seen is not None:
                     self.files[path] = seen.digest
         self.sources = dict(pki_plan.sources)
+        #: The names of certificates whose program has to be told of new files.
+        self.reloads = set(pki_plan.reloads)
 
     @property
     def after(self) -> Manifest:
-        attributes = {"sources": self.sources} if self.sources else {}
+        attributes = {"sources": self.sources, reloading.ATTRIBUTE: sorted(self.reloads)}
+        attributes = {name: value for name, value in attributes.items() if value}
         return replace(self.before, files=self.files, pending={}, attributes=attributes)
 
     def issue(self) -> list[PlatformError]:
@@ -121,7 +132,9 @@ class _Run:
                 writes.update(self._contents(item))
                 units.extend(_units(item))
         digests = {path: digest_of(write.content) for path, write in writes.items()}
-        self.before = announce(self.tree, self.before, digests)
+        self.reloads.update(item.request.name for item in items if item.writes and item.request.reload)
+        reloads = {reloading.ATTRIBUTE: sorted(self.reloads)} if self.reloads else {}
+        self.before = announce(self.tree, self.before, digests, {**self.before.attributes, **reloads})
         self.files.update(digests)
         make_room(self.tree, self.before, self.after, self.plan.removes)
         write_units(self.tree, writes, units)
@@ -146,6 +159,15 @@ class _Run:
     def finish(self) -> None:
         self.sources = {path: source for path, source in self.sources.items() if path in self.files}
         finish(self.tree, self.before, self.after, self.plan.removes)
+
+    def reload(self) -> list[PlatformError]:
+        """Tell the programs, and note which have been told; what went wrong."""
+        told, failures = reloading.run_all(reloading.commands(self.plan.items, self.reloads), self.plan.around.run)
+        self.reloads -= told
+        if told:
+            self.tree.write(MANIFEST, self.after.to_bytes(), 0o644)
+            self.tree.sync()
+        return failures
 
 
 def _units(item: Item) -> list[tuple[str, ...]]:

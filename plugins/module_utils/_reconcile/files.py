@@ -379,13 +379,19 @@ def clean(tree: Tree, left: Iterable[str]) -> None:
             tree.remove(path)
 
 
-def announce(tree: Tree, before: Manifest, digests: Mapping[str, str]) -> Manifest:
-    """Note the files (path -> sha256) that are going to be created, and return the manifest that says so."""
+def announce(
+    tree: Tree, before: Manifest, digests: Mapping[str, str], attributes: Optional[Mapping[str, Any]] = None
+) -> Manifest:
+    """Note the files (path -> sha256) that are going to be created, and return the manifest that says so.
+
+    attributes: what the manifest is to say from now on, where that is something else.
+    """
     pending = {path: digest for path, digest in digests.items() if path not in before.files}
-    if not pending:
-        return before
     # What a broken run left pending stays known until this run is through.
-    intent = replace(before, pending={**before.pending, **pending})
+    kept = before.attributes if attributes is None else attributes
+    intent = replace(before, pending={**before.pending, **pending}, attributes=kept)
+    if intent == before:
+        return before
     tree.write(MANIFEST, intent.to_bytes(), 0o644)
     tree.sync()
     return intent

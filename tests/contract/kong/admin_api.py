@@ -80,16 +80,16 @@ class AdminApi:
 
     def handle(self, request: Request) -> Answer:
         try:
-            return self._dispatch(request)
+            return self.dispatch(request)
         except errors.KongError as error:
             return answer(error.status, error.body)
 
-    def _dispatch(self, request: Request) -> Answer:
+    def dispatch(self, request: Request) -> Answer:
         parts, method = request.parts, request.method
         if not parts:
-            return answer(200, self.node.information(self.store)) if method == "GET" else _not_allowed()
+            return answer(200, self.node.information(self.store)) if method == "GET" else not_allowed()
         if method not in ("GET", "POST", "PUT", "PATCH", "DELETE"):
-            return answer(204) if method == "OPTIONS" else _not_allowed()
+            return answer(204) if method == "OPTIONS" else not_allowed()
         if parts[0] in ("status", "config", "schemas", "tags"):
             return getattr(self, "_" + parts[0])(request)  # type: ignore[no-any-return]
         kind = self.collections.get(parts[0])
@@ -98,8 +98,8 @@ class AdminApi:
         if len(parts) == 1:
             return self._collection(kind, request)
         if len(parts) == 2:
-            return self._entity(kind, parts[1], request)
-        return self._below(kind, request)
+            return self.entity(kind, parts[1], request)
+        return self.below(kind, request)
 
     # -- reading ------------------------------------------------------------------------------------------------------
 
@@ -148,7 +148,7 @@ class AdminApi:
             raise errors.invalid_option("tags", "at most 5 tags")
         return every, tags
 
-    def _page(self, kind: Kind, ids: list[str], request: Request, tags: Optional[tuple[bool, list[str]]]) -> Any:
+    def page(self, kind: Kind, ids: list[str], request: Request, tags: Optional[tuple[bool, list[str]]]) -> Any:
         """Ids of one page and the id after which the next begins."""
         size = self._size(request)
         start = 0
@@ -173,7 +173,7 @@ class AdminApi:
         has = self.store.rows[kind.name][key]["tags"] or ()
         return all(tag in has for tag in wanted) if every else any(tag in has for tag in wanted)
 
-    def _list(self, kind: Kind, ids: list[str], next_path: Optional[str]) -> Answer:
+    def list_(self, kind: Kind, ids: list[str], next_path: Optional[str]) -> Answer:
         blobs = b",".join([self.store.blob(kind, key) for key in ids])
         if next_path is None:
             return 200, b'{"data":[' + blobs + b'],"next":null}'
@@ -187,25 +187,25 @@ class AdminApi:
             row = self.store.insert(kind, request.json())
             return self.show(kind, row, 201)
         if request.method != "GET":
-            return _not_allowed()
+            return not_allowed()
         if kind.name == "consumers" and request.query.get("custom_id"):
             found = self.store.by_unique(kind, "custom_id", request.query["custom_id"])
-            return self._list(kind, [found["id"]] if found else [], None)
+            return self.list_(kind, [found["id"]] if found else [], None)
         if kind.ttl:
             self.store.expire(kind)
         tags = self._tag_filter(request)
         self.node.check_tag_filter(self.store, kind, tags)
-        ids, last = self._page(kind, self.store.order[kind.name], request, tags)
+        ids, last = self.page(kind, self.store.order[kind.name], request, tags)
         if tags and self.node.dbless:
             # Without a database the page is cut first and filtered afterwards: it may well be empty.
             ids = [key for key in ids if self._has_tags(kind, key, tags)]
         if last is None:
-            return self._list(kind, ids, None)
+            return self.list_(kind, ids, None)
         offset = encode_offset(last)
         path = f"/{kind.path}?offset={offset}"
         path += f"&tags={quote(request.query['tags'], safe='')}" if tags else ""
         path += f"&size={request.query['size']}" if "size" in request.query else ""
-        return self._list(kind, ids, f"{path} {offset}")
+        return self.list_(kind, ids, f"{path} {offset}")
 
     def _nested_list(self, parent: Kind, child: Kind, name: str, request: Request) -> Answer:
         owner = self.must_find(parent, request.parts[1])
@@ -218,10 +218,10 @@ class AdminApi:
             ids.sort(key=lambda key: (rows[key]["created_at"], key), reverse=True)
             size, start = self._size(request), int(request.query.get("offset", 0))
             more = f"{path}?offset={start + size} {start + size}" if len(ids) > start + size else None
-            return self._list(child, ids[start : start + size], more)
-        page, last = self._page(child, ids, request, None)
+            return self.list_(child, ids[start : start + size], more)
+        page, last = self.page(child, ids, request, None)
         offset = encode_offset(last) if last else ""
-        return self._list(child, page, f"{path}?offset={offset} {offset}" if last else None)
+        return self.list_(child, page, f"{path}?offset={offset} {offset}" if last else None)
 
     # -- writing ------------------------------------------------------------------------------------------------------
 
@@ -234,7 +234,7 @@ class AdminApi:
     def _by(self, kind: Kind, key: str) -> Optional[str]:
         return None if is_uuid(key.lower()) else kind.key
 
-    def _entity(self, kind: Kind, key: str, request: Request, extra: Optional[Entity] = None) -> Answer:
+    def entity(self, kind: Kind, key: str, request: Request, extra: Optional[Entity] = None) -> Answer:
         """One entity; `extra` is what the path says of it (its parent)."""
         if request.method == "GET":
             row = self.find(kind, key)
@@ -251,7 +251,7 @@ class AdminApi:
             return self._patch(kind, key, request.json())
         if request.method == "PUT":
             return self._put(kind, key, {**request.json(), **(extra or {})})
-        return _not_allowed()
+        return not_allowed()
 
     def _patch(self, kind: Kind, key: str, data: Entity) -> Answer:
         row = self.find(kind, key)
@@ -285,7 +285,7 @@ class AdminApi:
 
     # -- below an entity ----------------------------------------------------------------------------------------------
 
-    def _below(self, kind: Kind, request: Request) -> Answer:
+    def below(self, kind: Kind, request: Request) -> Answer:
         parts = request.parts
         if len(parts) == 3 and parts[2] in kind.links:
             return self._foreign(kind, parts[2], request)
@@ -296,7 +296,7 @@ class AdminApi:
             if request.method == "GET":
                 return self._nested_list(parent, child, name, request)
             if request.method != "POST":
-                return _not_allowed()
+                return not_allowed()
             owner = self.must_find(parent, parts[1])
             self.writable("create", child)
             row = self.store.insert(child, {**request.json(), name: {"id": owner["id"]}})
@@ -317,7 +317,7 @@ class AdminApi:
             row = self.must_find(child, key)
             if (row.get(name) or {}).get("id") != owner["id"]:
                 raise errors.plain(404, "Not found")
-        return self._entity(child, key, request, extra)
+        return self.entity(child, key, request, extra)
 
     def _foreign(self, kind: Kind, name: str, request: Request) -> Answer:
         parent = self.store.kinds[kind.links[name].target]
@@ -325,8 +325,8 @@ class AdminApi:
         if row.get(name) is None:
             raise errors.plain(404, "Not found")
         if request.method == "DELETE":
-            return _not_allowed()
-        return self._entity(parent, row[name]["id"], request)
+            return not_allowed()
+        return self.entity(parent, row[name]["id"], request)
 
     def _target(self, owner: Entity, key: str, request: Request) -> Answer:
         kind = self.store.kinds["targets"]
@@ -349,18 +349,18 @@ class AdminApi:
     # -- the rest -----------------------------------------------------------------------------------------------------
 
     def _status(self, request: Request) -> Answer:
-        return answer(200, self.node.status()) if request.method == "GET" else _not_allowed()
+        return answer(200, self.node.status()) if request.method == "GET" else not_allowed()
 
     def _config(self, request: Request) -> Answer:
         if len(request.parts) > 1:
             raise errors.plain(404, "Not found")
         if request.method not in ("GET", "POST"):
-            return _not_allowed()
+            return not_allowed()
         return self.node.config(self, request)
 
     def _tags(self, request: Request) -> Answer:
         if request.method != "GET":
-            return _not_allowed()
+            return not_allowed()
         wanted = request.parts[1] if len(request.parts) > 1 else None
         found = sorted(
             (key, name, tag)
@@ -406,8 +406,8 @@ class AdminApi:
         return answer(200, {"message": "schema validation successful"})
 
 
-def _not_allowed() -> Answer:
+def not_allowed() -> Answer:
     return answer(405, {"message": "Method not allowed"})
 
 
-__all__ = ["AdminApi", "Answer", "Request", "answer"]
+__all__ = ["AdminApi", "Answer", "Request", "answer", "not_allowed"]

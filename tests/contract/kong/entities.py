@@ -158,10 +158,15 @@ CONSUMERS = _entity(
     at_least_one("custom_id", "username"), username=text(values.name, unique=True), custom_id=text(unique=True)
 )
 
-# Of the Enterprise edition.
-CONSUMER_GROUPS = _entity(name=text(values.name, unique=True, required=True))
-
 _CONSUMER = link("consumers", cascade=True, required=True)
+
+# Of the Enterprise edition: from its documentation, not recorded.
+CONSUMER_GROUPS = _entity(name=text(values.name, unique=True, required=True))
+CONSUMER_GROUP_CONSUMERS = _entity(
+    updated=False, consumer_group=link("consumer_groups", cascade=True, required=True), consumer=_CONSUMER
+)
+GROUP_OF_A_PLUGIN = {"consumer_group": link("consumer_groups", cascade=True)}
+
 KEY_AUTH = _entity(updated=False, consumer=_CONSUMER, key=generated())
 BASIC_AUTH = _entity(
     updated=False, consumer=_CONSUMER, username=text(unique=True, required=True), password=text(required=True)

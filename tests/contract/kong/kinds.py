@@ -7,13 +7,13 @@
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Optional
 
 from tests.contract.kong import entities
 from tests.contract.kong.entities import VAULTS
 from tests.contract.kong.notation import Entity, Field, Record
-from tests.contract.kong.plugin_configs import CONFIGS, PLUGINS_WITH_CONFIG
+from tests.contract.kong.plugin_configs import CONFIGS, plugins_with_config
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ _KINDS = (
     _kind("key_sets", entities.KEY_SETS, "name", "key-sets"),
     _kind("services", entities.SERVICES, "name"),
     _kind("routes", entities.ROUTES, "name"),
-    _kind("plugins", PLUGINS_WITH_CONFIG, "instance_name", together=("name", "route", "service", "consumer")),
+    _kind("plugins", plugins_with_config({}), "instance_name", together=("name", "route", "service", "consumer")),
     _kind("upstreams", entities.UPSTREAMS, "name"),
     _kind("targets", entities.TARGETS, "target", together=("upstream", "target"), top_level=False),
     _kind("snis", entities.SNIS, "name"),
@@ -85,8 +85,25 @@ _KINDS = (
 
 @functools.cache
 def kinds(enterprise: bool = False) -> dict[str, Kind]:
-    more = (_kind("consumer_groups", entities.CONSUMER_GROUPS, "name"),) if enterprise else ()
-    return {kind.name: kind for kind in (*more, *_KINDS)}
+    if not enterprise:
+        return {kind.name: kind for kind in _KINDS}
+    found = {
+        kind.name: kind
+        for kind in (
+            _kind("consumer_groups", entities.CONSUMER_GROUPS, "name"),
+            *_KINDS,
+            _kind(
+                "consumer_group_consumers",
+                entities.CONSUMER_GROUP_CONSUMERS,
+                together=("consumer_group", "consumer"),
+                top_level=False,
+            ),
+        )
+    }
+    plugins = found["plugins"]
+    together = (*plugins.together, "consumer_group")
+    record = plugins_with_config(entities.GROUP_OF_A_PLUGIN)
+    return {**found, "plugins": replace(plugins, record=record, together=together)}
 
 
 def described_forms() -> dict[str, dict[str, Entity]]:

@@ -321,6 +321,9 @@ CONFIGS: dict[str, Record] = {
     "response-transformer": _RESPONSE_TRANSFORMER,
 }
 
-PLUGINS_WITH_CONFIG = Record({**PLUGINS.fields, "config": Field("record")}).with_forms(
-    "name", CONFIGS, "plugin '%s' not enabled; add it to the 'plugins' configuration property"
-)
+
+def plugins_with_config(more: Mapping[str, Field]) -> Record:
+    """What there is to a plugin: its fields, some more, and the configuration that its name says."""
+    return Record({**PLUGINS.fields, **more, "config": Field("record")}).with_forms(
+        "name", CONFIGS, "plugin '%s' not enabled; add it to the 'plugins' configuration property"
+    )

@@ -10,8 +10,10 @@
 
 Flow: bytes -> `_Connection` (HTTP/1.1, keep-alive, pipelining) -> `StandIn.respond` (who may, which workspace) ->
 `AdminApi` -> bytes. One thread serves all connections, so that calls happen one after the other, each whole.
-The proxy and its routing are in `gateway.py`. What is not made: of the Enterprise edition all but `workspaces` and
-`consumer_groups`.
+The proxy and its routing are in `gateway.py`.
+
+With `enterprise` there are workspaces, what `enterprise.py` has, and tokens that are confined to a workspace. All this
+rests on documentation, not on recordings.
 """
 
 from __future__ import annotations
@@ -37,6 +39,7 @@ from typing import Any, Callable, Optional
 
 from tests.contract.kong.admin_api import AdminApi, Answer, Request, answer
 from tests.contract.kong.dbless import DeclarativeNode
+from tests.contract.kong.enterprise import EnterpriseApi
 from tests.contract.kong.node import Node
 from tests.contract.kong.serving import in_thread, port_of, settle
 from tests.contract.kong.store import Store
@@ -56,6 +59,8 @@ class Settings:
     enterprise: bool = False
     token: str = ""
     read_only_token: str = ""
+    workspace_token: str = ""
+    """`{workspace}:{token}`: a token that is good for this workspace and nothing else."""
     token_header: str = "Kong-Admin-Token"
     basic_user: str = ""
     basic_password: str = ""
@@ -90,12 +95,12 @@ class StandIn:
         self.clock: Callable[[], float] = lambda: time.time() + offset
         given = iter(settings.ids)
         self.new_id: Callable[[], str] = lambda: next(given, None) or str(uuid.uuid4())
-        self.node = DeclarativeNode() if settings.mode == "dbless" else Node(settings.enterprise)
+        self.node = (DeclarativeNode if settings.mode == "dbless" else Node)(settings.enterprise)
         self.add_workspace("default")
 
     def add_workspace(self, name: str) -> AdminApi:
         store = Store(self.clock, self.new_id, self.settings.enterprise)
-        self.workspaces[name] = AdminApi(store, self.node)
+        self.workspaces[name] = (EnterpriseApi if self.settings.enterprise else AdminApi)(store, self.node)
         return self.workspaces[name]
 
     def respond(self, request: Request) -> Answer:
@@ -116,6 +121,11 @@ class StandIn:
                     return None
                 verb = {"DELETE": "delete", "PUT": "update", "PATCH": "update"}.get(request.method, "create")
                 return answer(403, {"message": f"reader, you do not have permissions to {verb} this resource"})
+            workspace, _colon, confined = settings.workspace_token.partition(":")
+            if confined and hmac.compare_digest(given, confined):
+                if request.parts[:1] == [workspace]:
+                    return None
+                return answer(403, {"message": "confined, you do not have permissions to read this resource"})
             if not hmac.compare_digest(given, settings.token):
                 return answer(401, {"message": "Invalid credentials. Token or User credentials required"})
         if settings.basic_user:
@@ -128,12 +138,13 @@ class StandIn:
     def _in_workspace(self, request: Request) -> Answer:
         parts = request.parts
         known = self.workspaces["default"]
-        if parts and parts[0] not in known.collections and parts[0] in self.workspaces:
-            return self.workspaces[parts.pop(0)].handle(request)
+        paths = (*known.collections, "workspaces", "kong", "schemas", "tags", "status", "config")
+        if len(parts) > 1 and parts[0] not in paths and parts[1] in paths:
+            if parts[0] not in self.workspaces:
+                return answer(404, {"message": f"Workspace '{parts[0]}' not found"})
+            known = self.workspaces[parts.pop(0)]
         if parts and parts[0] == "workspaces":
             return self._workspaces(request)
-        if len(parts) > 1 and parts[1] in known.collections and parts[0] not in (*known.collections, "schemas", "tags"):
-            return answer(404, {"message": f"Workspace '{parts[0]}' not found"})
         return known.handle(request)
 
     def _workspaces(self, request: Request) -> Answer:

@@ -158,8 +158,48 @@ def test_k17_workspaces() -> None:
         assert [w["name"] for w in client.all("/workspaces")] == ["default", "team"]
 
 
+def test_k17_a_token_that_is_confined_to_a_workspace() -> None:
+    with standin(enterprise=True, token="all", workspace_token="team:confined") as node:
+        assert node.standin is not None
+        node.standin.add_workspace("team")
+        with closing(Client(node.url, {"Kong-Admin-Token": "confined"})) as client:
+            assert client.refused("GET", "/")[0] == client.refused("GET", "/workspaces/team")[0] == 403
+            assert client.ok("GET", "/team/kong")["edition"] == "enterprise"
+            assert client.ok("GET", "/team/workspaces/team")["name"] == "team"
+            client.ok("PUT", "/team/services/s", {"host": "h"})
+
+
 def test_consumer_groups() -> None:
     with standin(enterprise=True) as node, closing(Client(node.url)) as client:
         made = client.put("consumer_groups/gold")
         assert client.all(f"/consumer_groups?tags={client.tag}") == [made]
-        assert client.ok("GET", f"/consumer_groups/{made['name']}")["id"] == made["id"]
+        assert client.ok("GET", f"/consumer_groups/{made['name']}")["consumer_group"] == made
+        consumer = client.consumer()
+        members = f"/consumer_groups/{made['id']}/consumers"
+        assert client.ok("POST", members, {"consumer": consumer["username"]})["consumers"] == [consumer]
+        assert client.refused("POST", members, {"consumer": consumer["id"]})[0] == 409
+        assert client.refused("POST", members, {"consumer": "nosuch"})[0] == 404
+        assert client.all(members) == [consumer]
+        limits = {"name": "rate-limiting", "config": {"minute": 1}, "consumer_group": {"name": made["name"]}}
+        assert client.ok("POST", "/plugins", limits)["consumer_group"] == {"id": made["id"]}
+        client.ok("DELETE", f"{members}/{consumer['username']}")
+        assert client.all(members) == []
+        assert client.refused("DELETE", f"{members}/{consumer['username']}")[0] == 404
+        client.ok("DELETE", f"/consumer_groups/{made['id']}")
+        assert client.all("/plugins") == []
+
+
+def test_consumer_groups_without_a_database() -> None:
+    with standin(mode="dbless", enterprise=True) as node, closing(Client(node.url)) as client:
+        state = {
+            "_format_version": "3.0",
+            "consumer_groups": [{"name": "gold"}],
+            "consumers": [{"username": "c"}],
+            "consumer_group_consumers": [{"consumer_group": "gold", "consumer": "c"}],
+            "plugins": [{"name": "cors", "consumer_group": "gold"}],
+        }
+        client.ok("POST", "/config", state)
+        assert [row["username"] for row in client.all("/consumer_groups/gold/consumers")] == ["c"]
+        (plugin,) = client.all("/plugins")
+        assert plugin["consumer_group"] == {"id": client.ok("GET", "/consumer_groups/gold")["consumer_group"]["id"]}
+        assert "consumer_group_consumers:" in client.ok("GET", "/config")["config"]

@@ -178,6 +178,11 @@ def test_a_hashed_client_secret_is_not_hashed_twice(url: str, admin: Client) -> 
     converges(url, app("EXAMPLE-2"))
 
 
+def test_what_a_record_leaves_out_does_not_differ(url: str) -> None:
+    key = {"name": "k", "kid": "1", "pem": {"private_key": certificate("a.test")[1]}}
+    converges(url, inline(keys=[key]))
+
+
 def test_deck_1556_a_target_without_a_port_is_not_made_anew(url: str, admin: Client) -> None:
     what = state("upstreams: [{name: u, targets: [{target: h1}]}]")
     converges(url, what)
