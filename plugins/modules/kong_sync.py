@@ -12,7 +12,8 @@ short_description: Make a Kong gateway as a state file declares it
 version_added: 0.1.0
 description:
   - Makes the services, routes, plugins, consumers with their credentials, upstreams with their targets, certificates
-    with their SNIs, CA certificates, vaults and keys of a Kong node as declared, of any number, in one task.
+    with their SNIs, CA certificates, vaults and keys of a Kong node as declared, of any number, in one task. On a node
+    of the Enterprise edition, consumer groups with their members and plugins too.
   - Takes decK's state files as they are (C(_format_version) C("3.0")), and what M(zerotrust.platform.service_graph)
     renders. What it does not support is refused by its name before anything is changed.
   - Objects that are ours carry the owner's tags. Objects of others are never changed or deleted. If one has a name that

@@ -46,7 +46,7 @@ class Client(Transport):
     def __init__(self, connection: Connection, workspace: str = "", timing: Optional[Timing] = None) -> None:
         super().__init__(connection)
         self.timing = timing or Timing()
-        self._workspace = f"/{quote(workspace, safe='')}" if workspace else ""
+        self._workspace = f"/{quote(workspace, safe='')}" if workspace not in ("", "default") else ""
 
     def get(self, path: str, globally: bool = False) -> Any:
         """A read, tried again where that may help."""
@@ -69,7 +69,8 @@ class Client(Transport):
         offset = ""
         while True:
             page = self.get(f"{path}?size={PAGE}" + (f"&offset={quote(offset, safe='')}" if offset else ""))
-            data = page.get("data") if isinstance(page, dict) else None
+            # Up to Kong 3.4 the members of a consumer group come without pages, under a name of their own.
+            data = page.get("data", page.get("consumers")) if isinstance(page, dict) else None
             # An empty list is an empty object where Lua writes JSON.
             if not isinstance(data, list) and data != {}:
                 raise self.error(f"{path} is no list of entities; is this a Kong Admin API?", "bad_response")

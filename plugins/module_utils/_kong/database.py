@@ -15,6 +15,7 @@ Kong's ways that shaped it:
 - PUT replaces the whole entity, resets `created_at` unless it is sent, and deletes a certificate's SNIs unless they are
   sent. So `created_at` is sent, and certificates are updated by PATCH with all their fields.
 - A target is never made by PUT. POST takes an id, and a second one is refused by it.
+- Who is in a consumer group is written by itself, and a group is read with its members around it.
 - basic-auth passwords are hashed with the consumer's id, OAuth2 client secrets with `hash_secret` with a salt. PATCH
   without it leaves an unchanged one alone.
 """
@@ -28,7 +29,7 @@ from urllib.parse import quote
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.client import Client
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.hashes import hashed_fields
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.inventory import Inventory
-from ansible_collections.zerotrust.platform.plugins.module_utils._kong.kinds import KINDS, Kind
+from ansible_collections.zerotrust.platform.plugins.module_utils._kong.kinds import KINDS, MEMBER, Kind
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.naming import Row
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.reading import Reader
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.transport import AdminError
@@ -80,7 +81,9 @@ class Database(Provider):
 
     def apply(self, batch: Sequence[Step]) -> None:
         for step in batch:
-            if step.action == CREATE:
+            if step.item.kind == MEMBER:
+                self._write_member(step)
+            elif step.action == CREATE:
                 self._create(step)
             elif step.action == DELETE:
                 self._delete(step)
@@ -107,6 +110,24 @@ class Database(Provider):
         else:
             self.client.call("PUT", self._path(kind, key, desired.data), body)
         names.set(kind.name, key, desired.name)
+
+    def _write_member(self, step: Step) -> None:
+        data, ids = step.item.data, self.inventory.names.ids
+        group, consumer = (ids.get((referred, data[link]), data[link]) for link, referred in KINDS[MEMBER].refs.items())
+        collection = f"/consumer_groups/{quote(group, safe='')}/consumers"
+        try:
+            if step.action == CREATE:
+                self.client.call("POST", collection, {"consumer": consumer})
+            elif step.action == DELETE:
+                self.client.call("DELETE", f"{collection}/{quote(consumer, safe='')}")
+            # What is adopted is so with its group.
+        except AdminError as error:
+            if error.status not in (400, 404, 409):
+                raise
+            # It may be so already: by a write whose answer was lost, or by somebody else.
+            is_in = any(row["id"] == consumer for row in self.client.pages(collection))
+            if is_in is (step.action == DELETE):
+                raise
 
     def _create_target(self, key: str, body: dict[str, Any]) -> None:
         collection = f"/upstreams/{body.pop('upstream')['id']}/targets"
@@ -179,6 +200,9 @@ class Database(Provider):
             if error.status == 404:
                 return None
             raise
+        group = found.get("consumer_group") if isinstance(found, dict) else None
+        if isinstance(group, dict) and "name" in group:
+            return group
         return found if isinstance(found, dict) else None
 
     def _path(self, kind: Kind, key: str, data: Mapping[str, Any]) -> str:

@@ -38,7 +38,7 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._kong.inventory
     RUNNING,
     Inventory,
 )
-from ansible_collections.zerotrust.platform.plugins.module_utils._kong.kinds import KINDS, Kind
+from ansible_collections.zerotrust.platform.plugins.module_utils._kong.kinds import KINDS, MEMBER, Kind
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.naming import Row
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.reading import Reader
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.transport import AdminError
@@ -157,6 +157,8 @@ class Declarative(Provider):
 
     def _as_read(self, kind: Kind, row: Row) -> dict[str, Any]:
         entity = {key: value for key, value in row.items() if key not in ("cert_digest", "ws_id")}
+        if not kind.tagged:
+            entity = {link: entity[link] for link in kind.refs}
         if kind.name == "certificate":
             entity.pop("snis", None)
         if kind.name == "upstream" and entity.get("hash_on") == "none":
@@ -235,7 +237,7 @@ def declared_text(declared: Iterable[Declared], tags: Sequence[str]) -> str:
 def as_written(item: Declared, ids: Mapping[Ref, str]) -> dict[str, Any]:
     """An entity as it stands in the text: references by id, secrets as they are kept."""
     kind = KINDS[item.kind]
-    entity = {**item.data, "id": ids[item.kind, item.name]}
+    entity = {**item.data, "id": ids[item.kind, item.name]} if kind.tagged else dict(item.data)
     for link, referred in kind.refs.items():
         name = entity.get(link)
         if name is not None:
@@ -258,7 +260,7 @@ def configuration(entities: Iterable[tuple[str, Mapping[str, Any]]]) -> str:
     for kind, entity in entities:
         lists.setdefault(KINDS[kind].plural, []).append(entity)
     for found in lists.values():
-        found.sort(key=lambda entity: str(entity["id"]))
+        found.sort(key=lambda entity: [str(entity.get(name)) for name in ("id", *KINDS[MEMBER].refs)])
     whole = {"_format_version": "3.0", "_transform": False, **lists}
     # No \u escapes: what reads JSON as YAML takes a pair of them for two characters.
     return json.dumps(whole, sort_keys=True, separators=(",", ":"), ensure_ascii=False)

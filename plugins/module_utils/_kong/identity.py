@@ -21,7 +21,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Optional
 from urllib.parse import urlsplit
 
-from ansible_collections.zerotrust.platform.plugins.module_utils._kong.kinds import KINDS
+from ansible_collections.zerotrust.platform.plugins.module_utils._kong.kinds import KINDS, MEMBER
 
 _NAMESPACE = uuid.UUID("0f5d4c3e-7f3b-5f0a-9a54-5f8d3a1d7c60")
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
@@ -58,6 +58,8 @@ def natural(kind: str, data: Mapping[str, Any]) -> str:
     if kind == "plugin":
         scopes = [f"{field} {data[field]}" for field in KINDS[kind].refs if data.get(field)]
         return f"{data.get('name')} ({', '.join(scopes)})" if scopes else str(data.get("name") or "")
+    if kind == MEMBER:
+        return f"{data.get('consumer_group')}/{data.get('consumer')}"
     if kind in ("target", "acl"):
         parent, label = ("upstream", "target") if kind == "target" else ("consumer", "group")
         return f"{data[parent]}/{data[label]}" if data.get(parent) and data.get(label) else ""

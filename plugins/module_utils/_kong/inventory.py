@@ -187,7 +187,7 @@ class Inventory:
                     if self.schemas.load(kind, name) is None:
                         origin = next(item.origin for item in items if subtype(kind, item.data) == name)
                         problems.append(f"{origin}: {kind} {name!r} is not installed or not enabled on this node")
-            elif any(self._in_doubt(item) for item in items):
+            elif KINDS[kind].tagged and any(self._in_doubt(item) for item in items):
                 self.schemas.load(kind)
             problems.extend(self._unknown(kind, items))
         # What may go is shown too, and its schema knows best what of it is secret.
@@ -267,7 +267,7 @@ class Inventory:
 
     def actual_of(self, kind: Kind, key: str, row: Row) -> Actual:
         data = self.data_of(kind, row)
-        tags = data.get("tags") or ()
+        tags = sorted(row.get("tags") or ())
         return Actual(
             kind.name,
             self.names.names[kind.name, key],

@@ -15,6 +15,9 @@ from dataclasses import dataclass, field
 
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.model import Path
 
+#: A consumer in a consumer group.
+MEMBER = "consumer_group_consumer"
+
 
 @dataclass(frozen=True)
 class Kind:
@@ -24,6 +27,8 @@ class Kind:
     plural: its list in a state file, its schema, and its name under `/tags`.
     path: its collection in the Admin API. Targets have none of their own: they are below their upstream.
     below: its collection below a consumer, where a credential is written.
+    tagged: whether it has tags, and an id. What has not is whose the first thing is that it refers to.
+    enterprise: whether only nodes of the Enterprise edition have it.
     label: the field that names it, if there is one.
     unique: fields of which no two entities have the same value.
     refs: (field, kind) of what it refers to. What is in `nested_in` may hold it in a state file.
@@ -44,6 +49,8 @@ class Kind:
     auto: tuple[str, ...] = ()
     optional: tuple[str, ...] = ()
     below: str = ""
+    tagged: bool = True
+    enterprise: bool = False
 
 
 def _credential(name: str, plural: str, path: str, label: str, secret: str = "", auto: tuple[str, ...] = ()) -> Kind:
@@ -64,6 +71,7 @@ _ALL = (
         ("username", "custom_id"),
         optional=("username", "custom_id"),
     ),
+    Kind("consumer_group", "consumer_groups", "consumer_groups", "name", ("name",), enterprise=True),
     Kind("vault", "vaults", "vaults", "prefix", ("prefix",)),
     Kind("key_set", "key_sets", "key-sets", "name", ("name",), optional=("name",)),
     Kind("sni", "snis", "snis", "name", ("name",), {"certificate": "certificate"}, ("certificate",), 2),
@@ -96,6 +104,16 @@ _ALL = (
     _credential("hmac-auth", "hmacauth_credentials", "hmac-auths", "username", "secret", ("secret",)),
     _credential("oauth2", "oauth2_credentials", "oauth2", "client_id", "client_secret", ("client_secret",)),
     _credential("acl", "acls", "acls", "group"),
+    Kind(
+        MEMBER,
+        "consumer_group_consumers",
+        "",
+        "",
+        refs={"consumer_group": "consumer_group", "consumer": "consumer"},
+        level=2,
+        tagged=False,
+        enterprise=True,
+    ),
     Kind("route", "routes", "routes", "name", ("name",), {"service": "service"}, ("service",), 3, optional=("name",)),
     Kind("target", "targets", "", "target", (), {"upstream": "upstream"}, ("upstream",), 3),
     Kind(
@@ -104,8 +122,8 @@ _ALL = (
         "plugins",
         "",
         ("instance_name",),
-        {"service": "service", "route": "route", "consumer": "consumer"},
-        ("service", "route", "consumer"),
+        {"service": "service", "route": "route", "consumer": "consumer", "consumer_group": "consumer_group"},
+        ("service", "route", "consumer", "consumer_group"),
         4,
         optional=("instance_name",),
     ),
@@ -118,20 +136,21 @@ PLURALS: Mapping[str, Kind] = {kind.plural: kind for kind in _ALL}
 NESTED: Mapping[str, Mapping[str, Kind]] = {
     name: {kind.plural: kind for kind in _ALL if name in kind.nested_in} for name in KINDS
 }
-#: By kind: the kinds that refer to it.
+#: By kind: the kinds that refer to it, and of which something would be lost with it.
 REFERRERS: Mapping[str, tuple[str, ...]] = {
-    name: tuple(kind.name for kind in _ALL if name in kind.refs.values()) for name in KINDS
+    name: tuple(kind.name for kind in _ALL if name in kind.refs.values() and kind.tagged) for name in KINDS
+}
+#: By kind: the list of the others in a membership, as a state file has it on either side; and what these are.
+MEMBERS: Mapping[str, tuple[str, str]] = {
+    "consumer_group": ("consumers", "consumer"),
+    "consumer": ("groups", "consumer_group"),
 }
 #: What the node keeps of an entity for itself.
 KEPT_BY_NODE = frozenset(("id", "created_at", "updated_at", "cert_digest", "ws_id"))
 
 #: Parts of decK's and Kong's formats that are known, and not done here.
 UNSUPPORTED: Mapping[str, str] = {
-    "consumer_groups": "consumer groups",
-    "consumer_group": "plugins of consumer groups",
-    "groups": "groups of consumers",
-    "consumer_group_consumers": "consumer groups",
-    "consumer_group_plugins": "consumer groups",
+    "consumer_group_plugins": "plugins of consumer groups in the form of Kong before 3.4",
     "mtls_auth_credentials": "mtls-auth credentials, which are Enterprise",
     "rbac_roles": "RBAC roles",
     "rbac_endpoint_permissions": "RBAC roles",

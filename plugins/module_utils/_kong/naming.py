@@ -51,7 +51,9 @@ class Names:
             if isinstance(value, dict):
                 data[link] = self.name(referred, str(value.get("id")))
         tags = data.get("tags")
-        if tags:
+        if not kind.tagged:
+            data.pop("tags", None)
+        elif tags:
             data["tags"] = sorted(tags)
         if kind.name == "service" and data.get("ca_certificates"):
             data["ca_certificates"] = [self.name("ca_certificate", key) for key in data["ca_certificates"]]

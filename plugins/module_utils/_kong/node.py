@@ -51,7 +51,13 @@ class Node:
 
 def node_of(client: Client, workspace: str = "") -> Node:
     """Ask the node what it is. Raises PlatformError if it is no Kong that is understood, or lacks the workspace."""
-    found = client.get("/", globally=True)
+    try:
+        found = client.get("/", globally=True)
+    except AdminError as error:
+        if error.status != 403 or not workspace:
+            raise
+        # A token that is good for one workspace only.
+        found = client.get("/kong")
     configuration = found.get("configuration") if isinstance(found, dict) else None
     if not isinstance(configuration, dict) or not found.get("version"):
         raise AdminError(f"{client.where}: this is no Kong Admin API: GET / tells no version", "bad_response")
@@ -68,7 +74,7 @@ def node_of(client: Client, workspace: str = "") -> Node:
                 "no_workspaces",
             )
         try:
-            client.get(f"/workspaces/{quote(workspace, safe='')}", globally=True)
+            client.get(f"/workspaces/{quote(workspace, safe='')}")
         except AdminError as error:
             if error.status != 404:
                 raise

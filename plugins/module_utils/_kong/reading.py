@@ -9,19 +9,20 @@
     /tags/{tag}                            ─▶ the other kinds that hold something of ours
     where something of ours may go         ─▶ all that could refer to it: Kong would delete it too, whosever it is
 
-Targets have no list of their own; each upstream in question is asked.
+Targets and the members of consumer groups have no lists of their own; each upstream and group in question is asked.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Optional
 from urllib.parse import quote
 
+from ansible_collections.zerotrust.platform.plugins.module_utils._errors import PlatformError
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.client import Client
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.declared import Declared
-from ansible_collections.zerotrust.platform.plugins.module_utils._kong.kinds import KINDS, PLURALS, REFERRERS
+from ansible_collections.zerotrust.platform.plugins.module_utils._kong.kinds import KINDS, MEMBER, PLURALS, REFERRERS
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.naming import Row, Rows, name_rows
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.transport import AdminError
 
@@ -54,6 +55,7 @@ class Reader:
             self._lists(referrer for kind in going for referrer in REFERRERS[kind])
         if "target" in tagged or "target" in self.rows or any(item.kind == "target" for item in self.declared):
             self._targets()
+        self._members()
         return self.rows
 
     def all(self) -> Rows:
@@ -61,6 +63,7 @@ class Reader:
         self.whole = True
         self._lists(KINDS)
         self._targets()
+        self._members()
         return self.rows
 
     def again(self) -> Rows:
@@ -69,6 +72,7 @@ class Reader:
         self._lists(kinds)
         if "target" in kinds:
             self._targets()
+        self._members()
         return self.rows
 
     def _tagged(self) -> set[str]:
@@ -76,12 +80,12 @@ class Reader:
         return {str(entry.get("entity_name")) for entry in self.client.pages(path)}
 
     def _lists(self, kinds: Iterable[str]) -> None:
-        wanted = [kind for kind in dict.fromkeys(kinds) if kind not in self.rows]
+        wanted = [kind for kind in dict.fromkeys(kinds) if kind not in self.rows and kind != MEMBER]
         if "target" in wanted:
             wanted.remove("target")
             self.rows["target"] = {}
             wanted += [kind for kind in ("upstream",) if kind not in self.rows and kind not in wanted]
-        for kind, rows in zip(wanted, self._several([f"/{KINDS[kind].path}" for kind in wanted])):
+        for kind, rows in zip(wanted, _several(self._list, wanted)):
             self.rows[kind] = rows
 
     def _targets(self) -> None:
@@ -92,24 +96,44 @@ class Reader:
             if self.whole or key in asked or row.get("name") in asked or set(self.tags) <= set(row.get("tags") or ())
         ]
         found = self.rows["target"] = {}
-        for rows in self._several([f"/upstreams/{key}/targets" for key in keys]):
+        for rows in _several(self._one, [f"/upstreams/{key}/targets" for key in keys]):
             found.update(rows)
 
-    def _several(self, paths: Sequence[str]) -> Iterable[dict[str, Row]]:
-        if len(paths) < 2:
-            return [self._one(path) for path in paths]
-        with ThreadPoolExecutor(_AT_A_TIME, "read") as pool:
-            return list(pool.map(self._one, paths))
+    def _members(self) -> None:
+        """Members have neither ids nor tags: those of a group are whose it is; of a declared group, ours."""
+        if "consumer_group" not in self.rows:
+            return
+        asked = {one for item in self.declared if item.kind == "consumer_group" for one in (item.name, item.id)}
+        marks = {
+            key: list(self.tags) if key in asked or row["name"] in asked else row.get("tags") or []
+            for key, row in self.rows["consumer_group"].items()
+        }
+        groups = [key for key, tags in marks.items() if self.whole or set(self.tags) <= set(tags)]
+        found = self.rows[MEMBER] = {}
+        for group, rows in zip(groups, _several(self._one, [f"/consumer_groups/{key}/consumers" for key in groups])):
+            for consumer in rows:
+                links = {"consumer_group": {"id": group}, "consumer": {"id": consumer}}
+                found[f"{group}:{consumer}"] = {"id": f"{group}:{consumer}", "tags": marks[group], **links}
+
+    def _list(self, kind: str) -> dict[str, Row]:
+        path = f"/{KINDS[kind].path}"
+        try:
+            return self._one(path)
+        except AdminError as error:
+            if error.status != 404:
+                raise
+            # Other editions do not have some lists, and a plugin that is switched off brings none of its credentials.
+            item = next((item for item in self.declared if item.kind == kind), None)
+            if item is None:
+                return {}
+            why = "only the Enterprise edition does" if KINDS[kind].enterprise else "its plugin is not enabled there"
+            raise PlatformError(
+                f"{item.origin}: {kind} {item.name!r}: {self.client.where} has no {path}; {why}", "not_supported"
+            ) from error
 
     def _one(self, path: str) -> dict[str, Row]:
-        try:
-            # By id: a page that shifts while others write gives some entity twice.
-            return {row["id"]: row for row in self.client.pages(path)}
-        except AdminError as error:
-            # Of a plugin that is switched off the node does not even have a list of credentials.
-            if self.whole and error.status == 404:
-                return {}
-            raise
+        # By id: a page that shifts while others write gives some entity twice.
+        return {row["id"]: row for row in self.client.pages(path)}
 
     def _going(self) -> set[str]:
         """Kinds of which something of ours is not declared."""
@@ -124,6 +148,13 @@ class Reader:
                 for key, row in rows.items()
             )
         }
+
+
+def _several(function: Callable[[str], dict[str, Row]], items: Sequence[str]) -> Iterable[dict[str, Row]]:
+    if len(items) < 2:
+        return [function(item) for item in items]
+    with ThreadPoolExecutor(_AT_A_TIME, "read") as pool:
+        return list(pool.map(function, items))
 
 
 def _declared_kinds(declared: Iterable[Declared]) -> set[str]:

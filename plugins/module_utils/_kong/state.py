@@ -41,6 +41,8 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._kong.identity 
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.kinds import (
     KEPT_BY_NODE,
     KINDS,
+    MEMBER,
+    MEMBERS,
     NESTED,
     PLURALS,
     UNSUPPORTED,
@@ -129,6 +131,7 @@ class _Parser:
         self.refuse()
         for kind in KINDS.values():
             self.finish(kind)
+        self.check_members()
         self.refuse()
         # Kong's own word for a file with hashes; its `kong config db_export` says it.
         hashed = data.get("_transform") is False
@@ -230,16 +233,15 @@ class _Parser:
 
     def entity(self, kind: Kind, item: dict[str, Any], origin: str, path: str, parents: dict[str, _Entry]) -> None:
         nested = NESTED[kind.name]
-        data = {
-            key: value
-            for key, value in item.items()
-            if key not in nested and key not in KEPT_BY_NODE and key not in ("_comment", "_ignore")
-        }
+        members, other = MEMBERS.get(kind.name, ("", ""))
+        apart = KEPT_BY_NODE | {*nested, members, "_comment", "_ignore"}
+        data = {key: value for key, value in item.items() if key not in apart}
         if kind.name in self.defaults:
             data = _filled(data, self.defaults[kind.name])
         entry = _Entry(kind, data, origin, dict(parents))
         self.entries.append(entry)
-        data["tags"] = sorted({*self.texts(data, "tags", f"{path}.tags"), *self.tags})
+        if kind.tagged:
+            data["tags"] = sorted({*self.texts(data, "tags", f"{path}.tags"), *self.tags})
         for key in [key for key in data if key in UNSUPPORTED]:
             self.unknown(item, key, f"{path}.{key}")
         if self.templated:
@@ -254,6 +256,20 @@ class _Parser:
                 self.list(child, item[key], item, key, f"{path}.{key}", {link: entry})
                 if child.name == "sni" and isinstance(item[key], list):
                     entry.snis = [_sni_name(sni) for sni in item[key]]
+
+        if item.get(members) is not None:
+            self.members(entry, item, members, other, path)
+
+    def members(self, entry: _Entry, item: dict[str, Any], key: str, other: str, path: str) -> None:
+        """Who is in a consumer group, as decK has it on either side: by what names it, with more of it or not."""
+        label = KINDS[other].label
+        for at, one in enumerate(item[key] if isinstance(item[key], list) else [None]):
+            name = (one.get(label) or one.get("id")) if isinstance(one, dict) else one
+            if not isinstance(name, str) or not name:
+                origin = self.origin(item, key, path)
+                self.problem(origin, f"{path}.{key}[{at}]: the {label} or the id of a {other} is expected")
+            else:
+                self.entries.append(_Entry(KINDS[MEMBER], {other: name}, entry.origin, {entry.kind.name: entry}))
 
     def identify(self, entry: _Entry, given: Any) -> None:
         if given is None:
@@ -350,6 +366,19 @@ class _Parser:
         if label is not None and not isinstance(label, str):
             # Not which: a key is a secret.
             self.problem(entry.origin, f"{kind.label} is {_kind_of(label)}, text is expected; quote it")
+
+    def check_members(self) -> None:
+        groups = {entry.name for entry in self.entries if entry.kind.name == "consumer_group"}
+        members: dict[str, _Entry] = {}
+        for entry in self.entries:
+            if entry.kind.name == MEMBER:
+                group = entry.data.get("consumer_group")
+                if group not in groups:
+                    # Nobody could tell later that it was put in from here.
+                    self.problem(entry.origin, f"the consumer group {group!r} is not declared; declare it here too")
+                # The group may say it, and the consumer too.
+                members.setdefault(entry.name, entry)
+        self.entries = [e for e in self.entries if e.kind.name != MEMBER or members[e.name] is e]
 
     def reference(self, entry: _Entry, link: str, referred: str) -> Optional[str]:
         """A name, or the id of what is not declared with it."""

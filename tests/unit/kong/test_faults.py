@@ -352,19 +352,6 @@ def test_k15_a_proxy_that_repeats_the_token(proxy: FaultProxy) -> None:
     assert "the token *** is not ours" in error.message
 
 
-def test_k17_workspaces() -> None:
-    with standin(mode="postgres", enterprise=True) as node:
-        error = refused(node.url, state(FIVE), workspace="nosuch")
-        assert error.reason == "no_workspace"
-        node.standin.add_workspace("team")
-        assert converges(node.url, state(FIVE), workspace="team")["create"] == 5
-        assert converges(node.url, state(FIVE))["create"] == 5
-
-
-def test_k17_a_node_without_workspaces(url: str) -> None:
-    assert refused(url, state(FIVE), workspace="team").reason == "no_workspaces"
-
-
 def test_writes_share_few_connections(proxy: FaultProxy) -> None:
     what = inline(services=[{"name": f"s{number}", "host": "h"} for number in range(40)])
     assert synced(proxy.url, what, with_settings(concurrency=4))["create"] == 40

@@ -54,6 +54,36 @@ def test_nested_and_top_level_forms_mean_the_same() -> None:
     assert content(nested) == content(flat)
 
 
+def test_members_of_a_consumer_group_stand_on_either_side_or_on_both() -> None:
+    key = "00000000-0000-4000-8000-000000000001"
+    at_the_group = f"""
+consumers: [{{username: a}}, {{username: b, id: {key}}}]
+consumer_groups: [{{name: g, consumers: [{{username: a, custom_id: x}}, {{id: {key}}}], plugins: [{{name: cors}}]}}]
+"""
+    at_the_consumer = f"""
+consumers: [{{username: a, groups: [{{name: g, tags: [x]}}]}}, {{username: b, id: {key}, groups: [g]}}]
+consumer_groups: [{{name: g, consumers: [a]}}]
+plugins: [{{name: cors, consumer_group: g}}]
+"""
+    flat = """
+consumers: [{username: a}, {username: b}]
+consumer_groups: [{name: g}]
+consumer_group_consumers: [{consumer_group: g, consumer: a}, {consumer_group: {name: g}, consumer: {username: b}}]
+plugins: [{name: cors, consumer_group: {name: g}}]
+"""
+    for text in (at_the_group, at_the_consumer, flat):
+        assert sorted(names(text)) == [
+            ("consumer", "a"),
+            ("consumer", "b"),
+            ("consumer_group", "g"),
+            ("consumer_group_consumer", "g/a"),
+            ("consumer_group_consumer", "g/b"),
+            ("plugin", "cors (consumer_group g)"),
+        ]
+        (member,) = (item for item in state(text).entities if item.name == "g/a")
+        assert member.data == {"consumer_group": "g", "consumer": "a"}
+
+
 def test_names_hold_no_secret() -> None:
     text = "consumers: [{username: c, keyauth_credentials: [{key: SECRET-1}, {key: SECRET-2}]}, {custom_id: x}]"
     assert names(text) == [
@@ -143,10 +173,19 @@ def test_several_lines_from_the_environment() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("consumer_groups: [{name: g}]", "kong.yml:2: consumer_groups: consumer groups are not supported here"),
+        ("rbac_roles: [{name: r}]", "kong.yml:2: rbac_roles: RBAC roles are not supported here"),
         (
-            "consumers: [{username: c, groups: [{name: g}]}]",
-            "consumers[0].groups: groups of consumers are not supported",
+            "consumers: [{username: c, mtls_auth_credentials: []}]",
+            "consumers[0].mtls_auth_credentials: mtls-auth credentials, which are Enterprise are not supported",
+        ),
+        ("consumers: [{username: c, groups: [{name: g}]}]", "the consumer group 'g' is not declared; declare it here"),
+        (
+            "consumer_groups: [{name: g, consumers: [{nme: c}]}]",
+            "kong.yml:2: consumer_groups[0].consumers[0]: the username or the id of a consumer is expected",
+        ),
+        (
+            "consumer_groups: [{name: g, consumers: c}]",
+            "consumers[0]: the username or the id of a consumer is expected",
         ),
         ("_konnect: {}", "_konnect: Konnect are not supported here"),
         ("servces: []", "servces: 'servces' is not understood; known are certificates"),
