@@ -77,10 +77,10 @@ class Facts:
 
 
 def key_usage(request: Request) -> frozenset[str]:
-    """RFC 5280, 4.2.1.3. RSA keys also take part in the key exchange of TLS 1.2."""
+    """RFC 5280, 4.2.1.3. A server's RSA key also takes part in the key exchange of TLS 1.2; a client's never does."""
     if request.is_authority:
         return frozenset({"key_cert_sign", "crl_sign"})
-    if request.key_type.startswith("rsa") and request.profile != "code_signing":
+    if request.key_type.startswith("rsa") and "server_auth" in extended_key_usage(request):
         return frozenset({"digital_signature", "key_encipherment"})
     return frozenset({"digital_signature"})
 

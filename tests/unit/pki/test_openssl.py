@@ -98,6 +98,8 @@ def test_extensions_as_rfc_5280_has_them(made):
 def test_rsa_keys_may_encipher(pki):
     pki.run(tree(key_type="rsa-2048"))
     assert extensions(pki.path("server/cert.pem"))["Key Usage critical"] == "Digital Signature, Key Encipherment"
+    # RFC 5280, 4.2.1.12: clientAuth goes with signatures only.
+    assert extensions(pki.path("client/cert.pem"))["Key Usage critical"] == "Digital Signature"
 
 
 def test_subjects(made):
