@@ -67,7 +67,7 @@ options:
       - Each consumer gets a key of 256 random bits. It is written in clear text once, to O(api_keys.handover); what is
         kept is its hash, in O(api_keys.record).
       - A later run finds a key on the node by its hash. One that is lost is not replaced in silence.
-      - It needs O(purge), as keys are removed when their time has come. O(limits.delete) does not count these.
+      - That needs O(purge), as keys are removed when their time has come. O(limits.delete) does not count these.
     type: dict
     suboptions:
       consumers:
@@ -347,9 +347,10 @@ def body(module: AnsibleModule) -> Work:
     state = parse_state(loaded, params["select_tags"] or (), os.environ)
     workspace = params["workspace"] or state.workspace
     prunes = settings.purge and settings.policy == "sync"
-    if params["api_keys"] and not prunes:
+    if params["api_keys"] and params["api_keys"]["record"] and not prunes:
         raise PlatformError(
-            "api_keys removes keys whose time has come, so it needs purge: true and policy: sync", "bad_option"
+            "api_keys.record: keys are removed when their time has come, which needs purge: true and policy: sync",
+            "bad_option",
         )
     client = Client(Connection.of(params["connection"]), workspace)
     try:
