@@ -139,6 +139,12 @@ _CONTENT: tuple[tuple[str, Check], ...] = (
 )
 
 
+#: The reasons that something is declared differently.
+DECLARED = frozenset(
+    code for code, _check in (*_KEY, *_CONTENT) if code.endswith("_changed") and code != "issuer_changed"
+)
+
+
 def _profile_differs(request: Request, facts: Facts) -> bool:
     wanted = (request.is_authority, key_usage(request), extended_key_usage(request))
     return (facts.is_ca, facts.key_usage, facts.extended) != wanted

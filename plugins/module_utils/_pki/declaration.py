@@ -79,11 +79,15 @@ def _read(source: Source, found: Found, keystore_passphrase: str) -> None:
     for item in node.mappings("authorities"):
         if is_outside(item):
             outside = read_outside(item)
-            found.outside.extend([(outside, item)] if outside is not None else [])
+            if outside is not None:
+                found.outside.append((outside, item))
+            else:
+                found.spoiled.add(item.data.get("name"))
         else:
-            found.add(read_authority(item))
+            found.add(read_authority(item), item)
     for item in node.mappings("certificates"):
-        found.add(read_certificate(item, keystore_passphrase))
+        found.add(read_certificate(item, keystore_passphrase), item)
     for item in node.mappings("revoked"):
         revocation = read_revocation(item)
-        found.revocations.extend([(revocation, item)] if revocation is not None else [])
+        if revocation is not None:
+            found.revocations.append((revocation, item))

@@ -10,10 +10,12 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from ansible_collections.zerotrust.platform.plugins.module_utils._errors import PlatformError
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki import checks, crypto
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.checks import GOOD
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.facts import facts_of
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.item import Issuer, Item, Store
+from ansible_collections.zerotrust.platform.plugins.module_utils._pki.ledger import Entry, moment
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.atomic import Tree
 
 
@@ -57,9 +59,13 @@ class Authority:
             not_before = max(not_before, above.facts.not_before)
         else:
             signer = crypto.Signer(crypto.distinguished_name(request.subject), item.key, item.identity[1])
+        ledger = item.issuers[0].ledger if item.issuers else None
+        serial = crypto.new_serial(ledger.entries if ledger is not None else ())
         validity = (not_before, checks.not_after(request, now))
-        item.certificate = crypto.issue(request, public_key, signer, validity, crypto.new_serial(()))
+        item.certificate = crypto.issue(request, public_key, signer, validity, serial)
         item.facts = replace(facts_of(item.certificate), key=GOOD, key_matches=True, issued_by=True)
+        if ledger is not None:
+            ledger.add(entry(item, now))
 
     def done(self, item: Item, store: Store) -> None:
         """Nothing was kept."""
@@ -68,7 +74,60 @@ class Authority:
         return frozenset()
 
 
+class Given:
+    """Puts in place what is there already: another generation of an authority."""
+
+    decides: frozenset[str] = frozenset()
+    local = True
+    keeps: frozenset[str] = frozenset()
+
+    def __init__(self, other: Item) -> None:
+        # As it is now: the item itself may get another certificate before this is asked for.
+        self._other = replace(other)
+
+    def look(self, item: Item, tree: Tree, written: bool) -> bool:
+        return True
+
+    def prepare(self, item: Item, tree: Tree, now: datetime) -> None:
+        """It is at hand."""
+
+    def issue(self, item: Item, store: Store, now: datetime) -> None:
+        read_key(self._other, store.tree)
+        item.key, item.key_pem = self._other.key, self._other.key_pem
+        item.certificate, item.facts = self._other.certificate, self._other.facts
+
+    def done(self, item: Item, store: Store) -> None:
+        """Nothing was kept."""
+
+    def needless(self, item: Item) -> frozenset[str]:
+        return frozenset()
+
+
+class Imported(Authority):
+    """An authority that somebody else has made: it is taken as it is, and never made anew."""
+
+    decides = frozenset({"usage_missing", "issuer_changed", "renewal_window", *checks.DECLARED})
+
+    def look(self, item: Item, tree: Tree, written: bool) -> bool:
+        return True
+
+    def prepare(self, item: Item, tree: Tree, now: datetime) -> None:
+        raise PlatformError(
+            f"it is imported, and has to be issued anew ({', '.join(item.reasons)}): put its certificate and its key "
+            "where files says",
+            "ca_imported",
+        )
+
+
 AUTHORITY: Issuer = Authority()
+IMPORTED: Issuer = Imported()
+
+
+def entry(item: Item, issued: datetime) -> Entry:
+    """A certificate as its issuer's ledger has it."""
+    facts = item.facts
+    key = (facts.issuer_key_id or b"").hex()
+    return Entry(facts.serial, item.request.name, moment(issued), moment(facts.not_after), key)
 
 
 def read_key(item: Item, tree: Tree) -> Any:

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any, Optional, Protocol
 
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.checks import Facts
+from ansible_collections.zerotrust.platform.plugins.module_utils._pki.ledger import Ledger
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.model import Request
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.outputs import Issued
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.atomic import Tree
@@ -96,6 +97,7 @@ class Item:
     pending: what it waits for, if its issuer has been asked, or is going to be, and has not answered; a sentence. asks:
     why it is asked in this run. coming: see `Issuer.prepare`. failed: why it was not issued, though it was to be: a
     reason code.
+    ledger: what an authority remembers. beside: other generations of a root that are trusted beside it.
     """
 
     request: Request
@@ -117,6 +119,8 @@ class Item:
     asks: tuple[str, ...] = ()
     coming: Any = None
     failed: str = ""
+    ledger: Optional[Ledger] = None
+    beside: Sequence[Item] = ()
 
     @property
     def issues(self) -> bool:
@@ -126,7 +130,8 @@ class Item:
         """Whether one of these certificates (`Output.holds`) is yet to be issued."""
         roots = 1 if self.issuers and self.issuers[-1].issuer.local else 0
         above = len(self.issuers) - roots
-        parts = {"certificate": (self,), "chain": self.issuers[:above], "roots": self.issuers[above:]}
+        top = [one for root in self.issuers[above:] for one in (root, *root.beside)]
+        parts = {"certificate": (self,), "chain": self.issuers[:above], "roots": top}
         return any(one.issues for part in holds for one in parts[part])
 
     @property
@@ -142,5 +147,8 @@ class Item:
         """What its files are made of."""
         above = tuple(item.certificate for item in self.issuers)
         top = self.issuers[-1] if self.issuers else self
-        chain, roots = ((*above, *top.outside[0]), top.outside[1]) if not top.issuer.local else (above[:-1], above[-1:])
+        if top.issuer.local:
+            chain, roots = above[:-1], (*above[-1:], *(one.certificate for one in top.beside))
+        else:
+            chain, roots = (*above, *top.outside[0]), top.outside[1]
         return Issued(self.request, self.certificate, chain, roots, self.key, self.key_pem)

@@ -4,7 +4,7 @@
 
 """What an authority remembers: the certificates that it has issued, and which of them it has revoked.
 
-    authorities/<name>/ledger.json     {"version": 1, "crl_number": 3, "generation": 1, "trusted_until": null,
+    authorities/<name>/ledger.json     {"version": 1, "crl_number": 3, "generation": 1, "kept_until": null,
                                         "certificates": [one a line]}
 
 It is written before a certificate is, so it never lacks one; and what is revoked stays so, whatever is declared later.
@@ -28,6 +28,7 @@ NEXT = "next"
 PREVIOUS = "previous"
 OWN_FILES = (LEDGER, NEXT, PREVIOUS)
 _VERSION = 1
+_ALWAYS = ("serial", "name", "issued", "not_after", "key")
 
 
 def ledger_path(authority: str) -> str:
@@ -58,15 +59,21 @@ class Entry:
 class Ledger:
     """
     crl_number: of the last revocation list. generation: of the key, see `rollover`.
-    trusted_until: when the key before this one stops to be trusted; empty if there is none.
-    changed: whether it has to be written.
+    kept_until: when the key before this one goes; empty if there is none.
+    changed: whether it has to be written. coming_generation: the generation once the present run has put it in place.
     """
 
     entries: dict[str, Entry] = field(default_factory=dict)
     crl_number: int = 0
     generation: int = 1
-    trusted_until: str = ""
+    kept_until: str = ""
     changed: bool = False
+    coming_generation: int = 0
+
+    def settle(self) -> None:
+        """The key of the coming generation is in place. Not earlier: a crash before that must not make it forgotten."""
+        if self.coming_generation > self.generation:
+            self.generation, self.changed = self.coming_generation, True
 
     def add(self, entry: Entry) -> None:
         if entry.serial not in self.entries:
@@ -109,10 +116,10 @@ class Ledger:
             "version": _VERSION,
             "crl_number": self.crl_number,
             "generation": self.generation,
-            "trusted_until": self.trusted_until or None,
+            "kept_until": self.kept_until or None,
         }
         lines = [
-            json.dumps({key: value for key, value in vars(self.entries[serial]).items() if value})
+            json.dumps({key: value for key, value in vars(self.entries[serial]).items() if value or key in _ALWAYS})
             for serial in sorted(self.entries)
         ]
         return (json.dumps(head)[:-1] + ', "certificates": [\n' + ",\n".join(lines) + "\n]}\n").encode("utf-8")
@@ -129,7 +136,7 @@ def read_ledger(content: bytes) -> Ledger:
             {entry.serial: entry for entry in entries},
             _whole(data["crl_number"]),
             _whole(data["generation"]),
-            data["trusted_until"] or "",
+            data["kept_until"] or "",
         )
     except (KeyError, TypeError, UnicodeDecodeError) as error:
         raise ValueError(f"is no record of issued certificates ({type(error).__name__})") from error

@@ -35,10 +35,14 @@ class Found:
     drafts: list[Draft] = field(default_factory=list)
     outside: list[tuple[Outside, Node]] = field(default_factory=list)
     revocations: list[tuple[Revocation, Node]] = field(default_factory=list)
+    #: The names of authorities that cannot be read: what names one of them makes no mistake of its own.
+    spoiled: set[object] = field(default_factory=set)
 
-    def add(self, draft: Optional[Draft]) -> None:
+    def add(self, draft: Optional[Draft], node: Node) -> None:
         if draft is not None:
             self.drafts.append(draft)
+        else:
+            self.spoiled.add(node.data.get("name"))
 
 
 def link(found: Found) -> Declaration:
@@ -51,6 +55,7 @@ class _Linker:
         self.drafts, self.revocations, self.problems = found.drafts, found.revocations, found.problems
         self.by_name = {draft.request.name: draft for draft in found.drafts}
         self.outside = {issuer.name: issuer for issuer, _node in found.outside}
+        self.spoiled = found.spoiled
         self.named = [
             *((issuer.name, node) for issuer, node in found.outside),
             *((one.request.name, one.node) for one in found.drafts),
@@ -89,6 +94,8 @@ class _Linker:
                     draft.node.report(key, code, message)
                 return
             issuer = self.by_name.get(current.issuer)
+            if issuer is None and current.issuer in self.spoiled:
+                return
             if issuer is None or not issuer.request.is_authority:
                 if current is request:
                     known = [one.request.name for one in self.drafts if one.request.is_authority] + [*self.outside]

@@ -15,18 +15,20 @@ certificate are written anew. Its key is replaced only if another key type is de
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Optional
 
 from ansible_collections.zerotrust.platform.plugins.module_utils._errors import PlatformError
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki import checks, crypto, reloading
-from ansible_collections.zerotrust.platform.plugins.module_utils._pki.examining import Examiner, seen
+from ansible_collections.zerotrust.platform.plugins.module_utils._pki.bookkeeping import Books, Publication
+from ansible_collections.zerotrust.platform.plugins.module_utils._pki.constraints import violation
+from ansible_collections.zerotrust.platform.plugins.module_utils._pki.examining import Examiner, Files, seen
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.issuers import (
     Surroundings,
     outside_issuers,
 )
-from ansible_collections.zerotrust.platform.plugins.module_utils._pki.issuing import AUTHORITY
+from ansible_collections.zerotrust.platform.plugins.module_utils._pki.issuing import AUTHORITY, IMPORTED
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.item import Issuer, Item, Seen
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.model import Declaration, Request
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.passphrases import Passphrases
@@ -46,6 +48,7 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.plan
     Change,
     Plan,
 )
+from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.policy import Limits, check_limits
 
 OWNER = "zerotrust.platform.pki"
 
@@ -57,7 +60,8 @@ class PkiPlan:
     sources: path -> `outputs.source` of what can be compared by that only.
     kept: files of ours that are no longer declared and stay: path -> digest. removes: those that go.
     left: what a crash has left.
-    reloads: the certificates whose command an earlier run owes. around: as it was given.
+    publications: the revocation lists that are signed. around: as it was given.
+    reloads: the certificates whose command an earlier run owes.
     """
 
     plan: Plan
@@ -69,6 +73,7 @@ class PkiPlan:
     removes: frozenset[str]
     left: tuple[str, ...]
     reloads: frozenset[str]
+    publications: list[Publication]
     around: Surroundings
     warnings: list[str]
 
@@ -80,11 +85,13 @@ def plan_pki(
     *,
     adopt: bool = False,
     purge: bool = False,
+    limits: Optional[Limits] = None,
     around: Optional[Surroundings] = None,
 ) -> PkiPlan:
     """What has to be done so that the tree is as declared at a moment (aware, UTC). Reads only.
 
     adopt: take over files that are there and not ours. purge: remove files of ours that are no longer declared.
+    limits: how much a declaration may change; nothing that time brings about counts.
     around: what some issuers and some files need.
     """
     around = around or Surroundings()
@@ -92,7 +99,7 @@ def plan_pki(
     planner = _Planner(tree, declaration, now, adopt, outside)
     for request in declaration.requests:
         planner.look(request)
-    return planner.finish(purge, around)
+    return planner.finish(purge, limits or Limits(), around)
 
 
 class _Planner:
@@ -104,10 +111,14 @@ class _Planner:
         self.sources: Mapping[str, str] = self.manifest.attributes.get("sources", {})
         self.outside = outside
         self.items: dict[str, Item] = {}
+        #: As they are written: other generations of an authority before it.
+        self.order: list[Item] = []
+        self.generations: dict[str, Files] = {}
         self.errors: list[tuple[str, str]] = []
         self.warnings: list[str] = []
         self.examiner = Examiner(tree, self.manifest, adopt, self.refuse, self.warnings.append, self.sources)
         self.passphrases = Passphrases(self.warnings.append)
+        self.books = Books(tree, self.manifest, declaration.revocations, now, adopt, self.refuse)
 
     def refuse(self, request: Request, reason: str, message: str) -> None:
         self.errors.append((reason, f"{request.kind} {request.name!r}: {message}"))
@@ -120,18 +131,9 @@ class _Planner:
         files = self.examiner.read(request)
         if files is None or len(issuers) < len(above):
             return
-        found = {content: seen(state) for content, state in files.items()}
-        item = Item(request, issuers, found, self.outside.get(request.issuer or "", AUTHORITY))
-        try:
-            item.passphrase = self.passphrases.of(request)
-        except PlatformError as error:
-            self.refuse(request, error.reason, error.message)
-            return
-        self.examiner.examine(item, files)
-        refusals = list(checks.refusals(request, item.facts, self.now))
-        for reason, message in refusals:
-            self.refuse(request, reason, message)
-        if refusals:
+        issuer = IMPORTED if request.imported else self.outside.get(request.issuer or "", AUTHORITY)
+        item = Item(request, issuers, {content: seen(state) for content, state in files.items()}, issuer)
+        if not self._examine(item, files):
             # Whether what it issues can stay is another question, for when this one is answered.
             return
         self.items[request.name] = item
@@ -140,32 +142,95 @@ class _Planner:
         except PlatformError as error:
             self.refuse(request, error.reason, error.message)
             return
+        self.order.append(item)
         if item.certificate is not None or item.issues:
             self.examiner.compare(item, files)
         self.examiner.check_ownership(item, files)
 
+    def _examine(self, item: Item, files: Files) -> bool:
+        """Find out what there is; whether nothing of it has to be refused."""
+        try:
+            item.passphrase = self.passphrases.of(item.request)
+            self.examiner.examine(item, files)
+            if item.request.is_authority:
+                self.books.open(item)
+        except PlatformError as error:
+            self.refuse(item.request, error.reason, error.message)
+            return False
+        refusals = list(checks.refusals(item.request, item.facts, self.now))
+        for reason, message in refusals:
+            self.refuse(item.request, reason, message)
+        return not refusals
+
+    def _generation(self, request: Request) -> Optional[Item]:
+        """Another generation of an authority, as it lies there."""
+        files = self.examiner.read(request)
+        if files is None:
+            return None
+        item = Item(request, (), {content: seen(state) for content, state in files.items()}, AUTHORITY)
+        item.passphrase = self.passphrases.of(request)
+        self.examiner.examine(item, files)
+        if item.facts.key in (checks.ENCRYPTED, checks.WRONG):
+            for reason, message in checks.refusals(request, item.facts, self.now):
+                self.refuse(request, reason, message)
+            return None
+        self.generations[request.name] = files
+        return item
+
     def _decide(self, item: Item) -> None:
         request, facts = item.request, item.facts
+        if self.books.is_revoked(item):
+            facts = item.facts = replace(facts, revoked=True)
         item.reasons = checks.reasons(request, facts, self.now, item.issuer.decides)
+        item.new_key = item.issues and checks.needs_new_key(request, facts)
+        if request.is_authority and not request.imported:
+            for other in self.books.roll(item, self._generation):
+                self.order.append(other)
+                self.examiner.compare(other, self.generations[other.request.name])
+                self.examiner.check_ownership(other, self.generations[other.request.name])
         if item.issues:
-            item.new_key = checks.needs_new_key(request, facts)
             item.issuer.prepare(item, self.tree, self.now)
         if item.pending:
             self.warnings.append(f"{request.kind} {request.name!r} waits {item.pending}")
         if item.pending and item.certificate is None:
             return
-        if item.certificate is not None and not item.issues:
-            own = crypto.identifiers(item.certificate)[0] or crypto.key_id(item.certificate.public_key())
-            item.identity = (crypto.name_of(item.certificate.subject), own)
-        elif not item.new_key:
-            item.identity = (request.subject, crypto.key_id((item.key or item.certificate).public_key()))
+        self._identify(item)
         if item.issues:
+            self._check_issuers(item)
             self._check_validity(item)
-        elif self.now < facts.not_before:
+            return
+        self.books.note(item)
+        if self.now < facts.not_before:
             self.warnings.append(
                 f"{request.kind} {request.name!r} is valid from {time_text(facts.not_before)} only: "
                 "is this machine's clock right?"
             )
+
+    def _identify(self, item: Item) -> None:
+        """How certificates name it as their issuer, as far as that is known before it is issued."""
+        certificate = item.coming or (None if item.issues else item.certificate)
+        if certificate is not None:
+            own = crypto.identifiers(certificate)[0] or crypto.key_id(certificate.public_key())
+            item.identity = (crypto.name_of(certificate.subject), own)
+        elif not item.new_key:
+            item.identity = (item.request.subject, crypto.key_id((item.key or item.certificate).public_key()))
+
+    def _check_issuers(self, item: Item) -> None:
+        """What the certificates above say; `linking` has checked what is declared of them."""
+        below = int(item.request.is_authority)
+        for issuer in item.issuers:
+            facts, name = issuer.facts, issuer.request.name
+            if not issuer.issues:
+                length = facts.path_length
+                if item.request.is_authority and length is not None and below > length:
+                    message = (
+                        f"the certificate of {name!r} has path length {length}: no more authorities can be below it"
+                    )
+                    self.refuse(item.request, "path_length", message)
+                wrong = violation(facts.constraints, item.request) if facts.constraints is not None else None
+                if wrong:
+                    self.refuse(item.request, "name_constraints", f"{wrong}, those in the certificate of {name!r}")
+            below += 1
 
     def _check_validity(self, item: Item) -> None:
         if not item.issuers:
@@ -193,9 +258,11 @@ class _Planner:
 
     # All of them
 
-    def finish(self, purge: bool, around: Surroundings) -> PkiPlan:
-        keeps = {path for issuer in self.outside.values() for path in issuer.keeps}
+    def finish(self, purge: bool, limits: Limits, around: Surroundings) -> PkiPlan:
+        keeps = {path for issuer in self.outside.values() for path in issuer.keeps} | self.books.keeps()
         declared = {path for request in self.declaration.requests for path in request.files.values()}
+        if not self.errors:
+            self.books.publish()
         if self.errors:
             messages = [message for _reason, message in self.errors]
             more = f" (and {len(messages) - 1} more)" if len(messages) > 1 else ""
@@ -203,7 +270,7 @@ class _Planner:
         others = sorted(path for path in (*self.manifest.files, *self.manifest.pending) if path not in declared)
         kept = {path: state.digest for path in others for state in [self._stale(path)] if state is not None}
         foreign, left = look_around(self.tree, self.manifest, declared | keeps)
-        items = list(self.items.values())
+        items = self.order
         owed = self._owed(items)
         for item in items:
             if item.request.name in owed and not item.writes:
@@ -214,12 +281,19 @@ class _Planner:
         settled = [item for item in items if not item.issues and not item.pending]
         removes = {path for item in settled for path in item.issuer.needless(item) if path in kept}
         found.extend(Change(DELETE, "temporary", path, ("left_by_a_crash",)) for path in sorted(removes))
+        found.extend(self.books.changes())
+        removes |= self.books.removes() & kept.keys()
         if purge:
             stale = kept.keys() - keeps
-            found.extend(Change(DELETE, "file", path, ("not_declared",)) for path in sorted(stale))
+            deletes = [Change(DELETE, "file", path, ("not_declared",)) for path in sorted(stale)]
+            check_limits(Plan(tuple(deletes)), len(self.manifest.files), len(items), limits)
+            found.extend(deletes)
             removes |= stale
+        self._check_updates(items, limits)
         kept = {path: digest for path, digest in kept.items() if path not in removes}
         found.extend(left_by_a_crash(left))
+        if not found:
+            found.extend(Change(UPDATE, "ledger", name, ("certificates_found",)) for name in self.books.behind())
         if not found and self._manifest_is_behind(items, kept):
             found.append(Change(UPDATE, "manifest", MANIFEST, ("unfinished_run",)))
         plan = Plan(tuple(found), unchanged, tuple(foreign))
@@ -233,9 +307,16 @@ class _Planner:
             frozenset(removes),
             tuple(left),
             owed,
+            self.books.publications,
             around,
             self.warnings,
         )
+
+    def _check_updates(self, items: Sequence[Item], limits: Limits) -> None:
+        """Hold what a declaration changes against the limits. What time brings about has to be done in any case."""
+        there = [item for item in items if item.facts.certificate == checks.GOOD]
+        by_declaration = [change for item in there if _is_declared_anew(item) for change in changes(item)]
+        check_limits(Plan(tuple(by_declaration)), len(there), len(items), limits)
 
     def _owed(self, items: Sequence[Item]) -> frozenset[str]:
         """The certificates whose program was not told of the files that an earlier run has written."""
@@ -259,3 +340,11 @@ class _Planner:
         }
         wanted.update(kept)
         return bool(self.manifest.pending) or wanted != self.manifest.files
+
+
+def _is_declared_anew(item: Item) -> bool:
+    """Whether it is issued again because something else is declared."""
+    # An issuer with a new key is another matter than another issuer.
+    ledger = item.issuers[0].ledger if item.issuers else None
+    moved = "issuer_changed" in item.reasons and (ledger is None or item.facts.serial not in ledger.entries)
+    return moved or not checks.DECLARED.isdisjoint(item.reasons)

@@ -108,6 +108,7 @@ def read_constraints(node: Node) -> Optional[Constraints]:
     inner = node.mapping("name_constraints")
     if inner is None:
         return None
+    before = len(node.problems)
     inner.only(("permitted", "excluded"))
     found: dict[str, list[tuple[str, str]]] = {"permitted": [], "excluded": []}
     for side, values in found.items():
@@ -116,7 +117,7 @@ def read_constraints(node: Node) -> Optional[Constraints]:
             some.only(ALTERNATIVE_NAMES)
             for kind in ALTERNATIVE_NAMES:
                 values.extend((kind, value) for value in some.texts(kind, constraints.READERS[kind]))
-    if not found["permitted"] and not found["excluded"]:
+    if not found["permitted"] and not found["excluded"] and len(node.problems) == before:
         node.report("name_constraints", "bad_name_constraints", "neither permits nor excludes anything")
     return Constraints(tuple(sorted(found["permitted"])), tuple(sorted(found["excluded"])))
 

@@ -23,7 +23,9 @@ from typing import Any
 
 from ansible_collections.zerotrust.platform.plugins.module_utils._errors import PlatformError
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki import issuing, outputs, records, reloading
+from ansible_collections.zerotrust.platform.plugins.module_utils._pki.bookkeeping import sign
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.item import Item
+from ansible_collections.zerotrust.platform.plugins.module_utils._pki.ledger import ledger_path
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.planning import OWNER, PkiPlan
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.atomic import Tree, Write
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.files import (
@@ -131,6 +133,7 @@ class _Run:
             if item.writes or item.asks:
                 writes.update(self._contents(item))
                 units.extend(_units(item))
+        self._keep_ledgers()
         digests = {path: digest_of(write.content) for path, write in writes.items()}
         self.reloads.update(item.request.name for item in items if item.writes and item.request.reload)
         reloads = {reloading.ATTRIBUTE: sorted(self.reloads)} if self.reloads else {}
@@ -156,7 +159,25 @@ class _Run:
                 self.sources[path] = outputs.source(content, issued)
         return found
 
+    def _keep_ledgers(self) -> None:
+        """Authorities remember what they have signed before anybody sees it."""
+        for item in self.plan.items:
+            if item.ledger is not None and item.ledger.changed:
+                self.keep(ledger_path(item.request.name), item.ledger.to_bytes(), outputs.FILE_MODE)
+                item.ledger.changed = False
+
     def finish(self) -> None:
+        for item in self.plan.items:
+            if item.ledger is not None:
+                item.ledger.settle()
+        lists = {}
+        for publication in self.plan.publications:
+            keys = {one.request.name: issuing.read_key(one, self.tree) for one in publication.signers}
+            lists.update(sign(publication, self.plan.now, keys))
+        # The number of a list is used up before it is seen.
+        self._keep_ledgers()
+        for path, content in lists.items():
+            self.keep(path, content, outputs.FILE_MODE)
         self.sources = {path: source for path, source in self.sources.items() if path in self.files}
         finish(self.tree, self.before, self.after, self.plan.removes)
 

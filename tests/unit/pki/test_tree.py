@@ -33,8 +33,10 @@ def test_first_run_second_run_and_the_files(pki):
         "api/key.pem",
         "authorities/issuing/cert.pem",
         "authorities/issuing/key.pem",
+        "authorities/issuing/ledger.json",
         "authorities/root/cert.pem",
         "authorities/root/key.pem",
+        "authorities/root/ledger.json",
     ]
     second = pki.run(data())
     assert (second.plan.changed, second.plan.counts["unchanged"]) == (False, 3)
@@ -158,29 +160,6 @@ def test_p32_p33_order_and_repetition_of_names_change_nothing(pki):
     assert not pki.run(data(api(dns=["b.zt", "A.zt", "b.zt"], ips=["0::1", "10.0.0.1"]))).plan.changed
 
 
-def test_p44_a_new_key_of_the_authority_reissues_what_it_has_signed(pki):
-    pki.run(data())
-    plan = pki.run(data(key_type="ecdsa-p384"))
-    assert reasons(plan) == {
-        "root": ("key_type_changed",),
-        "issuing": ("issuer_changed",),
-        "api": ("chain_changed",),
-    }
-    pki.certificate("authorities/issuing/cert.pem").verify_directly_issued_by(pki.certificate("api/ca-cert.pem"))
-    assert not pki.run(data(key_type="ecdsa-p384")).plan.changed
-
-
-def test_p44_a_renamed_authority_reissues_what_it_has_signed(pki):
-    pki.run(data())
-    renamed = data(common_name="New Root")
-    assert reasons(pki.run(renamed)) == {
-        "root": ("subject_changed",),
-        "issuing": ("issuer_changed",),
-        "api": ("chain_changed",),
-    }
-    assert not pki.run(renamed).plan.changed
-
-
 def test_what_is_no_longer_declared_stays_or_goes(pki):
     both = data(api(), api(name="web"))
     pki.run(both)
@@ -277,6 +256,7 @@ def test_a2_the_preset_makes_the_files_it_promises(pki):
     assert sorted(pki.contents()) == [
         ".zerotrust-manifest.json",
         "authorities/development/key.pem",
+        "authorities/development/ledger.json",
         "ssl/ca-cert.pem",
         "ssl/cert.pem",
         "ssl/key.pem",
