@@ -68,6 +68,17 @@ class Field:
     def canonical(self, value: Any) -> Any:
         return self._form(value, False)
 
+    def without_defaults(self, value: Any) -> Any:
+        """A value that is not the default, without the defaults of records in it."""
+        if isinstance(value, dict):
+            if self.record is not None:
+                return self.record.without_defaults(value)
+            if self.values is not None:
+                return {key: self.values.without_defaults(item) for key, item in value.items()}
+        elif isinstance(value, list) and self.elements is not None:
+            return [self.elements.without_defaults(item) for item in value]
+        return value
+
     def _form(self, value: Any, filling: bool) -> Any:
         """One form: an empty table is what the field says it is, sets are sorted, records are filled."""
         if value is None or not self.formed:
@@ -139,6 +150,15 @@ class Record:
         for name, field in self._formed.items():
             if out.get(name) is not None:
                 out[name] = field.canonical(out[name])
+        return out
+
+    def without_defaults(self, data: Mapping[str, Any]) -> dict[str, Any]:
+        """What `fill` makes the same of again; of what the schema does not know, all but null."""
+        out: dict[str, Any] = {}
+        for name, value in data.items():
+            field = self.fields.get(name)
+            if value != (field.default if field is not None else None):
+                out[name] = field.without_defaults(value) if field is not None else value
         return out
 
     def _expanded(self, data: Mapping[str, Any]) -> dict[str, Any]:
