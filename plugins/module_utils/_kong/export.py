@@ -21,7 +21,13 @@ from typing import Any, Optional
 
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.hashes import hashed_fields
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.inventory import Schemas, subtype
-from ansible_collections.zerotrust.platform.plugins.module_utils._kong.kinds import KEPT_BY_NODE, KINDS, Kind
+from ansible_collections.zerotrust.platform.plugins.module_utils._kong.kinds import (
+    KEPT_BY_NODE,
+    KINDS,
+    MEMBER,
+    MEMBERS,
+    Kind,
+)
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.naming import Names, Row, Rows, name_rows
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.placeholders import (
     templated,
@@ -34,9 +40,9 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.mode
 
 #: The lists of a file, and in an entity, in the order in which one reads them.
 _LISTS = (
-    *("services", "routes", "plugins", "consumers", "acls", "keyauth_credentials", "basicauth_credentials"),
-    *("hmacauth_credentials", "jwt_secrets", "oauth2_credentials", "upstreams", "targets", "certificates", "snis"),
-    *("ca_certificates", "vaults", "key_sets", "keys"),
+    *("services", "routes", "plugins", "consumer_groups", "consumers", "groups", "acls", "keyauth_credentials"),
+    *("basicauth_credentials", "hmacauth_credentials", "jwt_secrets", "oauth2_credentials", "upstreams", "targets"),
+    *("certificates", "snis", "ca_certificates", "vaults", "key_sets", "keys"),
 )
 #: What has its list at the top of decK's files only.
 _NEVER_NESTED = ("key",)
@@ -93,11 +99,14 @@ class _Exporter:
         entities: dict[tuple[str, str], dict[str, Any]] = {}
         for name, found in self.chosen.items():
             for key in sorted(found, key=lambda key: self.order(KINDS[name], key)):
-                entities[name, key] = self.entity(KINDS[name], key, found[key])
+                if name != MEMBER:
+                    entities[name, key] = self.entity(KINDS[name], key, found[key])
         data: dict[str, Any] = {}
         for (name, key), entity in entities.items():
             holder = entities.get(self.parent(KINDS[name], self.chosen[name][key]) or ("", ""), data)
             holder.setdefault(KINDS[name].plural, []).append(entity)
+        for key in sorted(self.chosen.get(MEMBER, ())):
+            self.put_member(self.chosen[MEMBER][key], entities)
         whole = {**self.head(), **_sorted(data, "")}
         names = variables(whole)
         return Export(
@@ -130,6 +139,15 @@ class _Exporter:
         if len(links) != 1 or kind.name in _NEVER_NESTED or links[0][0] not in kind.nested_in:
             return None
         return links[0] if links[0][1] in self.chosen.get(links[0][0], {}) else None
+
+    def put_member(self, row: Row, entities: Mapping[tuple[str, str], dict[str, Any]]) -> None:
+        """At the consumer, as decK has it, or at its group if the consumer is another's."""
+        kind = next(kind for kind in ("consumer", "consumer_group") if (kind, row[kind]["id"]) in entities)
+        members, other = MEMBERS[kind]
+        key = str(row[other]["id"])
+        label = self.label(other, key)
+        found = entities[kind, row[kind]["id"]].setdefault(members, [])
+        found.append({KINDS[other].label: label} if label else {"id": key})
 
     # -- one entity -----------------------------------------------------------------------------------------------
 

@@ -326,6 +326,30 @@ def test_a_gateway_is_taken_over_by_its_tags_alone(url: str, mode: str) -> None:
         assert converges(url, what)["unchanged"] == len(what.entities)
 
 
+def test_consumer_groups_stand_with_their_consumers(mode: str) -> None:
+    limits = {"name": "rate-limiting", "config": {"minute": 1}}
+    what = inline(
+        consumers=[{"username": "a", "groups": [{"name": "gold"}, {"name": "silver"}]}, {"custom_id": "7"}],
+        consumer_groups=[{"name": "gold", "consumers": [{"username": "c"}], "plugins": [limits]}, {"name": "silver"}],
+    )
+    theirs = inline(_info={"select_tags": ["team-b"]}, consumers=[{"username": "c"}])
+    with standin(mode=mode, enterprise=True) as node, standin(mode=mode, enterprise=True) as second:
+        for url in (node.url, second.url):
+            synced(url, theirs)
+        synced(node.url, what)
+        found = exported(node.url, *OURS)
+        data = yaml.safe_load(found.text)
+        assert data["consumer_groups"] == [
+            {"name": "gold", "plugins": [limits], "consumers": [{"username": "c"}]},
+            {"name": "silver"},
+        ]
+        assert data["consumers"][0] == {"username": "a", "groups": [{"name": "gold"}, {"name": "silver"}]}
+        assert found.outside == ["consumer 'c'"]
+        is_as_declared(node.url, parsed(found))
+        assert converges(second.url, parsed(found))["create"] == found.kinds["consumer"] + 2 + 1 + 3
+        assert exported(second.url, *OURS).text == found.text
+
+
 def test_a_plugin_of_which_there_is_no_schema_is_exported_as_it_is(url: str) -> None:
     class Bare(Schemas):
         def load(self, kind: str, name: str = "") -> None:
