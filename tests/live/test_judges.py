@@ -26,6 +26,7 @@ CERTIFICATES: tuple[dict[str, Any], ...] = (
     {"name": "server", "dns": ["api.example.com", "*.api.example.com"], "ips": ["10.1.2.3", "fd00::1"]},
     {"name": "client", "profile": "client", "common_name": "alice", "emails": ["alice@example.com"]},
     {"name": "mtls", "profile": "mtls", "uris": ["spiffe://example.com/ns/shop/sa/api"]},
+    {"name": "release", "profile": "code_signing", "common_name": "Example Releases"},
     {"name": "mtls-by-name", "profile": "mtls", "dns": ["db.example.com"]},
 )
 AUTHORITIES = ("authorities/root", "authorities/issuing")
@@ -97,7 +98,7 @@ def tree(request, tmp_path_factory) -> LiveTree:
 
 #: Key types make little difference to who looks at extensions, and pkilint takes its time.
 of_all_keys = pytest.mark.parametrize("tree", KEY_TYPES, indirect=True)
-of_two_keys = pytest.mark.parametrize("tree", ("ecdsa-p256", "rsa-2048"), indirect=True)
+of_two_keys = pytest.mark.parametrize("tree", ["ecdsa-p256", "rsa-2048"], indirect=True)
 
 
 def output(*command: object) -> str:

@@ -163,9 +163,9 @@ def objections(request: Request, node: Node, issuer: Outside) -> Iterator[tuple[
             yield kind, f"bad_{kind}", f"cannot be had from {issuer.name!r}: ACME knows dns and ips only"
     if not request.dns and not request.ips:
         yield (), "no_names", f"has no dns or ips, and {issuer.name!r}, an ACME server, issues for nothing else"
-    for key in ("subject", "common_name"):
+    for key in ("subject", "common_name", "extensions"):
         if node.data.get(key) is not None:
-            yield key, f"bad_{key}", f"cannot be chosen: {issuer.name!r} decides what its subject is"
+            yield key, f"bad_{key}", f"cannot be chosen: {issuer.name!r}, an ACME server, decides that"
     if node.data.get("files") is not None and "ca" in request.files:
         yield (
             ("files", "ca"),
