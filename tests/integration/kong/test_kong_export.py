@@ -10,6 +10,7 @@ from typing import Any
 
 from tests.contract.kong.standin import standin_process
 from tests.integration.ansible_run import run_tasks
+from tests.integration.kong.test_kong_info import info
 from tests.integration.kong.test_kong_sync import KONG, ok, sync
 
 
@@ -50,10 +51,19 @@ def test_export_and_take_over(tmp_path: Path) -> None:
         assert "- key: HUSH-1\n" in secret.read_text()
         assert third["diff"][0]["after"] == "*** (secret, not shown)\n"
         assert (again["changed"], again["plan"]["counts"]["unchanged"]) == (False, 5)
-        # The file of all owners has no tags, so all are to be another's.
-        taken = sync(node.url, src=str(dest), adopt=True)
-        run = run_tasks(tmp_path, {**taken, "environment": {first["environment"][0]: "HUSH-1"}})
-        assert run.last["plan"]["counts"]["update"] == 5
+        # As the guide takes a gateway over: the file of all owners has no tags.
+        given = {"environment": {first["environment"][0]: "HUSH-1"}}
+        chosen = {"src": str(dest), "adopt": True, "select_tags": ["team-b"]}
+        run = run_tasks(
+            tmp_path,
+            {**info(node.url, **chosen), **given, "register": "kong"},
+            {**sync(node.url, **chosen, purge=False, plan_fingerprint="{{ kong.plan.fingerprint }}"), **given},
+            {**info(node.url, src=str(dest), select_tags=["team-b"]), **given},
+        )
+        look, taken, after = run.results
+        assert {tuple(change["reasons"]) for change in look["plan"]["changes"]} == {("adopted", "tags")}
+        assert (taken["plan"], taken["outcome"]["counts"]["applied"]) == (look["plan"], 5)
+        assert after["in_sync"]
 
 
 def test_a_file_that_became_readable_is_closed_and_not_shown(tmp_path: Path) -> None:
