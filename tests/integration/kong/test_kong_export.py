@@ -5,8 +5,11 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
 from typing import Any
+
+import yaml
 
 from tests.contract.kong.standin import standin_process
 from tests.integration.ansible_run import run_tasks
@@ -80,6 +83,21 @@ def test_a_file_that_became_readable_is_closed_and_not_shown(tmp_path: Path) -> 
         # A file without secrets in the place of one with them does not show what was there.
         opened = ok(run_tasks(tmp_path, export(node.url, dest), arguments=["--diff", "-vvv"]))
         assert (opened["changed"], dest.stat().st_mode & 0o777) == (True, 0o644)
+
+
+def test_the_examples_of_the_documentation_run(tmp_path: Path) -> None:
+    src = tmp_path / "kong.yml"
+    src.write_text('_format_version: "3.0"\nservices: [{name: s, host: h, tags: [more]}]\n')
+    with standin_process(mode="dbless") as node:
+        examples = "".join(
+            import_module(f"ansible_collections.zerotrust.platform.plugins.modules.{name}").EXAMPLES
+            for name in ("kong_export", "kong_info")
+        )
+        for text, here in {"http://127.0.0.1:8001": node.url, "backup/": "", "kong.yml": str(src)}.items():
+            examples = examples.replace(text, here)
+        run = run_tasks(tmp_path, sync(node.url, src=str(src)), *yaml.safe_load(examples))
+    assert run.status == 0, run.output
+    assert len(run.results) == 7
 
 
 def test_mistakes_are_one_sentence(tmp_path: Path) -> None:
