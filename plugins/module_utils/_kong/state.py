@@ -25,7 +25,7 @@ from pathlib import Path as File
 from typing import Any, Optional
 
 from ansible_collections.zerotrust.platform.plugins.module_utils._documents.yaml_reader import value_of
-from ansible_collections.zerotrust.platform.plugins.module_utils._errors import PlatformError
+from ansible_collections.zerotrust.platform.plugins.module_utils._errors import PlatformError, refuse
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.loader import Loaded, load
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.problems import GraphError
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.declared import Declared, State
@@ -129,11 +129,11 @@ class _Parser:
                 self.list(PLURALS[key], value, data, key, key, {})
             elif key not in _META:
                 self.unknown(data, key, key)
-        self.refuse()
+        refuse(self.problems, self.reason)
         for kind in KINDS.values():
             self.finish(kind)
         self.check_members()
-        self.refuse()
+        refuse(self.problems, self.reason)
         # Kong's own word for a file with hashes; its `kong config db_export` says it.
         hashed = data.get("_transform") is False
         entities = [
@@ -155,12 +155,6 @@ class _Parser:
         return (
             expanded(value, self.environ, lambda message: self.problem(path, message))[0] if self.templated else value
         )
-
-    def refuse(self) -> None:
-        if self.problems:
-            more = f" (and {len(self.problems) - 1} more)" if len(self.problems) > 1 else ""
-            details = self.problems[:100] if more else ()
-            raise PlatformError(f"{self.problems[0]}{more}", self.reason, details)
 
     def unknown(self, container: Any, key: Any, path: str) -> None:
         origin = self.origin(container, key, self.source)
