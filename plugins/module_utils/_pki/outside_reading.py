@@ -111,7 +111,10 @@ def _binding(node: Optional[Node]) -> Optional[Binding]:
         if node.data.get(part) is None:
             node.report((), "missing", f"has no {part}: the authority's operator gives it to you")
     key = node.data.get("hmac_key")
-    if key is not None and not (isinstance(key, str) and _is_base64url(key)):
+    if key is not None and node.source.name:
+        message = "must not lie in a file in clear: declare this authority in the task, with the key from a vault"
+        node.report("hmac_key", "bad_hmac_key", message)
+    elif key is not None and not (isinstance(key, str) and _is_base64url(key)):
         # Never the value itself.
         node.report("hmac_key", "bad_hmac_key", "is not in base64url form, as operators give it")
         return None

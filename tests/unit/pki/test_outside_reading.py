@@ -113,6 +113,12 @@ def test_a_binding_s_key_is_never_shown(key):
     assert str(key).strip() not in error.message.replace("authorities[0].acme.eab.hmac_key", "")
 
 
+def test_a_binding_s_key_lies_in_no_file():
+    with pytest.raises(PlatformError, match="must not lie in a file in clear") as caught:
+        parse([Source(data(eab={"kid": "7", "hmac_key": SECRET}), "pki.yml")])
+    assert SECRET not in caught.value.message
+
+
 @pytest.mark.parametrize(
     ("certificate", "code", "words"),
     [
