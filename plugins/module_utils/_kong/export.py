@@ -38,11 +38,10 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._kong.placehold
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.schemas import Record, named_secrets
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.model import Path
 
-#: The lists of a file, and in an entity, in the order in which one reads them.
-_LISTS = (
-    *("services", "routes", "plugins", "consumer_groups", "consumers", "groups", "acls", "keyauth_credentials"),
-    *("basicauth_credentials", "hmacauth_credentials", "jwt_secrets", "oauth2_credentials", "upstreams", "targets"),
-    *("certificates", "snis", "ca_certificates", "vaults", "key_sets", "keys"),
+#: In the order in which one reads them; what is not named comes last.
+_ORDER = (
+    *("service", "route", "plugin", "consumer_group", "consumer", "acl", "key-auth", "basic-auth", "hmac-auth", "jwt"),
+    *("oauth2", "upstream", "target", "certificate", "sni", "ca_certificate", "vault", "key_set", "key"),
 )
 #: What has its list at the top of decK's files only.
 _NEVER_NESTED = ("key",)
@@ -91,15 +90,19 @@ class _Exporter:
             for kind, found in rows.items()
         }
         self.names = _numbered(rows, name_rows(rows, (), options.tags))
+        credentials = self.chosen.get("basic-auth", {}) if options.secrets else {}
+        #: Consumers whose ids are in hashes.
+        self.hashing = {str((row.get("consumer") or {}).get("id")) for row in credentials.values()}
         self.outside: set[str] = set()
         self.hashed: list[str] = []
         self.fading: list[str] = []
 
     def run(self) -> Export:
         entities: dict[tuple[str, str], dict[str, Any]] = {}
-        for name, found in self.chosen.items():
-            for key in sorted(found, key=lambda key: self.order(KINDS[name], key)):
-                if name != MEMBER:
+        for name in dict.fromkeys((*_ORDER, *self.chosen)):
+            if name != MEMBER:
+                found = self.chosen.get(name, {})
+                for key in sorted(found, key=lambda key: self.order(KINDS[name], key)):
                     entities[name, key] = self.entity(KINDS[name], key, found[key])
         data: dict[str, Any] = {}
         for (name, key), entity in entities.items():
@@ -107,7 +110,7 @@ class _Exporter:
             holder.setdefault(KINDS[name].plural, []).append(entity)
         for key in sorted(self.chosen.get(MEMBER, ())):
             self.put_member(self.chosen[MEMBER][key], entities)
-        whole = {**self.head(), **_sorted(data, "")}
+        whole = {**self.head(), **data}
         names = variables(whole)
         return Export(
             text_of(whole, names),
@@ -186,11 +189,8 @@ class _Exporter:
     def needs_id(self, kind: Kind, key: str, row: Row) -> bool:
         if self.options.with_ids or kind.name in ("certificate", "ca_certificate"):
             return True
-        if kind.name == "consumer" and self.options.secrets:
-            # The hash of its password is made with it.
-            credentials = self.chosen.get("basic-auth", {}).values()
-            if any((credential.get("consumer") or {}).get("id") == key for credential in credentials):
-                return True
+        if kind.name == "consumer" and key in self.hashing:
+            return True
         return bool(kind.label) and not row.get(kind.label)
 
     def references(self, kind: Kind, row: Row) -> dict[str, Any]:
@@ -235,12 +235,3 @@ def _numbered(rows: Rows, names: Names) -> Names:
         counts[owner] = counts.get(owner, 0) + 1
         names.set("key-auth", key, f"{owner}/{counts[owner]}")
     return names
-
-
-def _sorted(value: Any, key: str) -> Any:
-    """Lists of entities in their order, after all that is of the entity itself."""
-    if isinstance(value, dict) and key in ("", *_LISTS):
-        lists = [name for name in _LISTS if name in value and isinstance(value[name], list)]
-        own = {name: inner for name, inner in value.items() if name not in lists}
-        return {**own, **{name: [_sorted(item, name) for item in value[name]] for name in lists}}
-    return value

@@ -36,6 +36,8 @@ _OPEN = frozenset(
 )
 #: Fields of entities that are secret.
 _KEYS = frozenset(("key", "key_alt", "jwk"))
+#: An address with a password in it.
+_ADDRESS = re.compile(r"://[^/?#@\s]*:[^/?#@\s]+@")
 #: Headers that carry secrets, as "name:value" in a list.
 _HEADER = re.compile(r"(?i)\s*(proxy-)?authorization\s*:|\s*cookie\s*:|[^:]*(api-?key|token|secret|password)[^:]*:")
 
@@ -210,7 +212,7 @@ def is_secret_name(name: str) -> bool:
 
 
 def named_secrets(value: Any, prefix: Path = ()) -> Iterator[Path]:
-    """Where secrets seem to be, by the names of fields and of headers alone."""
+    """Where secrets seem to be, by the names of fields and of headers, and by passwords in addresses."""
     if isinstance(value, Mapping):
         for key, inner in value.items():
             if isinstance(inner, (str, list)) and (_SECRET.search(str(key)) or _HEADER.match(f"{key}:")):
@@ -220,10 +222,12 @@ def named_secrets(value: Any, prefix: Path = ()) -> Iterator[Path]:
     elif isinstance(value, list):
         for at, inner in enumerate(value):
             if isinstance(inner, str):
-                if ":" in inner and _HEADER.match(inner):
+                if ":" in inner and (_HEADER.match(inner) or _ADDRESS.search(inner)):
                     yield (*prefix, str(at))
             else:
                 yield from named_secrets(inner, (*prefix, str(at)))
+    elif isinstance(value, str) and _ADDRESS.search(value):
+        yield prefix
 
 
 def _sorted(values: list[Any]) -> list[Any]:

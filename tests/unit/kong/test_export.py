@@ -12,7 +12,7 @@ from __future__ import annotations
 import contextlib
 import copy
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Optional
 
 import pytest
 import yaml
@@ -65,7 +65,7 @@ def exported(url: str, *tags: str, **options: Any) -> Export:
         return export(Reader(client, (), tags, False).all(), Schemas(client), Options(tags, **options))
 
 
-def parsed(found: Export, environ: Mapping[str, str] = {}) -> State:
+def parsed(found: Export, environ: Optional[Mapping[str, str]] = None) -> State:
     return parse_state(load(found.text, "kong.yml", value_of), environ=environ)
 
 
@@ -222,6 +222,7 @@ SECRET_PLUGINS: dict[str, Any] = {
             "service": "s",
             "config": {"minute": 1, "policy": "redis", "redis": {"host": "r", "password": "HUSH-1"}},
         },
+        {"name": "http-log", "config": {"http_endpoint": "https://u:HUSH-3@log.test/"}},
         {"name": "rate-limiting", "config": {"minute": 1, "redis": {"password": "{vault://env/redis}"}}},
         {
             "name": "request-transformer",
@@ -237,16 +238,22 @@ def test_k15_secrets_of_plugins(url: str) -> None:
     found = exported(url, *OURS)
     assert "HUSH" not in found.text
     assert found.environment == [
+        "DECK_PLUGIN_HTTP_LOG_CONFIG_HTTP_ENDPOINT",
         "DECK_PLUGIN_RATE_LIMITING_SERVICE_S_CONFIG_REDIS_PASSWORD",
         "DECK_PLUGIN_REQUEST_TRANSFORMER_CONFIG_ADD_HEADERS_1",
         "DECK_PLUGIN_REQUEST_TRANSFORMER_CONFIG_ADD_HEADERS_2",
     ]
     assert 'password: "{vault://env/redis}"' in found.text
-    environ = dict(zip(found.environment, ("HUSH-1", "Authorization:Bearer HUSH-2", "X-Odd:${{ env }}")))
+    environ = dict(
+        zip(
+            found.environment,
+            ("https://u:HUSH-3@log.test/", "HUSH-1", "Authorization:Bearer HUSH-2", "X-Odd:${{ env }}"),
+        )
+    )
     is_as_declared(url, parsed(found, environ))
     # What would be taken for a placeholder is one in any case.
     with_secrets = exported(url, *OURS, secrets=True)
-    assert with_secrets.environment == found.environment[2:]
+    assert with_secrets.environment == found.environment[3:]
     is_as_declared(url, parsed(with_secrets, environ))
 
 
