@@ -29,3 +29,14 @@ class PlatformError(Exception):
         self.reason = reason
         self.details = tuple(details)
         self.result: Mapping[str, Any] = {}
+
+
+#: Mistakes that one error holds.
+_MOST = 100
+
+
+def refuse(problems: Sequence[str], reason: str) -> None:
+    """Raise one error for all mistakes, if there are any: the first is its sentence, all are its details."""
+    if problems:
+        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+        raise PlatformError(f"{problems[0]}{more}", reason, problems[:_MOST] if more else ())

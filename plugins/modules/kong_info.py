@@ -51,7 +51,9 @@ options:
       - It is written in check mode too, and is not counted as a change.
     type: path
   fail_on:
-    description: What makes the task fail; V(drift), or codes of findings. By default it only reports.
+    description:
+      - What makes the task fail. V(drift) needs O(src) or O(state); the others are codes of findings.
+      - By default it only reports.
     type: list
     elements: str
     choices:
@@ -232,6 +234,7 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._ansible import
     summary,
     write_plan_file,
 )
+from ansible_collections.zerotrust.platform.plugins.module_utils._errors import PlatformError
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.loader import Loaded
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.client import Client
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.declarative import configuration_hash
@@ -263,6 +266,8 @@ def body(module: AnsibleModule) -> Work:
         loaded = read_state(params["src"]) if params["src"] else Loaded(params["state"])
         state = parse_state(loaded, params["select_tags"] or (), os.environ)
         tags, workspace = state.tags, workspace or state.workspace
+    elif params["plan_file"] or DRIFT in params["fail_on"]:
+        raise PlatformError("plan_file and drift in fail_on need a declaration: set src or state", "bad_option")
     client = Client(Connection.of(params["connection"]), workspace or "")
     warnings: list[str] = []
     try:

@@ -37,6 +37,8 @@ options:
       - The state file, YAML or JSON, on the machine where the module runs.
       - Mistakes in it are reported with their lines.
       - C(${{ env "DECK_NAME" }}) in it is replaced from the environment of the module, and is taken for a secret.
+      - With C(_transform) C(false) in it, as in Kong's own exports, C(basic-auth) passwords and OAuth2 client secrets
+        with C(hash_secret) are the hashes that a node keeps. They are refused where a node would hash them again.
     type: path
   state:
     description: The same, inline. For a few objects; use O(src) for more.

@@ -145,7 +145,9 @@ options:
                 type: str
                 required: true
               hmac_key:
-                description: The key, in base64url form, as the operator gave it to you.
+                description:
+                  - The key, in base64url form, as the operator gave it to you.
+                  - It must not lie in O(src), but come from a vault. The rest of a declaration can lie there.
                 type: str
                 required: true
           challenge:

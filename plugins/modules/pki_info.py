@@ -302,15 +302,17 @@ def length(value: Optional[str]) -> Optional[int]:
 
 
 def message_of(found: Inspection, certificates: list[dict[str, Any]]) -> str:
-    if not certificates:
-        counts = "No certificates"
-    else:
-        first = certificates[0]
-        counts = f"{len(certificates)} certificates; the first to expire is {first['name']}, at {first['not_after']}"
+    counts = counted(len(certificates), "certificate")
+    if certificates:
+        counts += f"; the first to expire is {certificates[0]['name']}, at {certificates[0]['not_after']}"
     if not found.problems:
         return f"{counts}. No problems."
     problem = found.problems[0]
-    return f"{counts}. {len(found.problems)} problems; the first: {problem.path}: {problem.message}"
+    return f"{counts}. {counted(len(found.problems), 'problem')}; the first: {problem.path}: {problem.message}"
+
+
+def counted(number: int, what: str) -> str:
+    return f"{number or 'No'} {what}{'' if number == 1 else 's'}"
 
 
 def main() -> None:

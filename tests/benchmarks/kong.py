@@ -5,8 +5,9 @@
 
     python tests/benchmarks/kong.py [URL]
 
-Without a URL, or KONG_ADMIN_URL, the node is the stand-in, in a process of its own. Each run is the module in a
-process of its own, as Ansible starts it on the machine where it runs; CPU seconds are that process's.
+Without a URL, or KONG_ADMIN_URL, the node is the stand-in, in a process of its own. KONG_ADMIN_TOKEN is the token
+that a node asks for. Each run is the module in a process of its own, as Ansible starts it on the machine where it
+runs; CPU seconds are that process's.
 """
 
 from __future__ import annotations
@@ -65,7 +66,7 @@ def run(url: str, data: dict[str, Any]) -> dict[str, Any]:
         src = Path(folder, "kong.yml")
         src.write_text(yaml.dump(data, Dumper=getattr(yaml, "CSafeDumper", yaml.SafeDumper)), encoding="utf-8")
         arguments = {
-            "connection": {"url": url},
+            "connection": {"url": url, "token": os.environ.get("KONG_ADMIN_TOKEN")},
             "src": str(src),
             "purge": True,
             "limits": {"allow_empty": True},

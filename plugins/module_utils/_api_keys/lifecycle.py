@@ -62,7 +62,7 @@ class ApiKey:
 class Rotation:
     """When a consumer gets another key.
 
-    overlap: how long the former one stays valid.
+    overlap: how long former ones stay valid, at the longest.
     max_age: the age of an active key at which it is rotated; None for never.
     before: what was created before this time is rotated; None for nothing. It is not in the future, as the new key
         would be rotated too.
@@ -105,14 +105,17 @@ def advance(
     for consumer, own in found.items():
         own.sort(key=lambda key: key.number)
         active = next((key for key in reversed(own) if key.retires is None), None)
-        if active is None or rotation.is_due(active, now):
+        end = now + rotation.overlap
+        rotates = active is None or rotation.is_due(active, now)
+        if rotates:
             clear = source()
             active = ApiKey(consumer, own[-1].number + 1 if own else 1, digest(clear), now)
             fresh[active.name] = clear
             own.append(active)
         for key in own:
-            if key is not active and key.retires is None:
-                key = replace(key, retires=now + rotation.overlap)
+            # A shorter overlap is for a key that has leaked, and ends those that retire already too.
+            if key is not active and (key.retires is None or (rotates and key.retires > end)):
+                key = replace(key, retires=end)
             if key.retires is None or key.retires > now:
                 kept.append(key)
     return Lifecycle(tuple(kept), fresh)

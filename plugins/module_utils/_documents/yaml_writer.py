@@ -124,11 +124,13 @@ def _leaf(value: Any, pad: str) -> str:
         return "{}"
     if isinstance(value, (list, tuple)):
         return "[]"
-    if isinstance(value, str) and value[-1:] == "\n" and value[-2:] != "\n\n" and _is_lines(value):
-        return _lines(value, pad)
+    if isinstance(value, str) and "\n" in value and value[-2:] != "\n\n":
+        text, chomping = (value, "") if value[-1] == "\n" else (value + "\n", "-")
+        if _is_lines(text):
+            return f"|{chomping}\n{_lines(text, pad)}"
     return _scalar(value)
 
 
 def _lines(text: str, pad: str) -> str:
-    """A literal block (YAML 1.2, section 8.1.2), whose last line's end is the text's."""
-    return "|\n" + "\n".join(f"{pad}  {line}" if line else "" for line in text[:-1].split("\n"))
+    """The content of a literal block (YAML 1.2, section 8.1.2), without the last line's end."""
+    return "\n".join(f"{pad}  {line}" if line else "" for line in text[:-1].split("\n"))

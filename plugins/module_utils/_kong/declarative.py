@@ -22,9 +22,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Optional
 
+from ansible_collections.zerotrust.platform.plugins.module_utils._errors import PlatformError
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.client import Client
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.declared import Declared
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.hashes import (
@@ -38,9 +40,10 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._kong.inventory
     RUNNING,
     Inventory,
 )
-from ansible_collections.zerotrust.platform.plugins.module_utils._kong.kinds import KINDS, MEMBER, Kind
+from ansible_collections.zerotrust.platform.plugins.module_utils._kong.kinds import KINDS, MEMBER, PLURALS, Kind
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.naming import Row
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.reading import Reader
+from ansible_collections.zerotrust.platform.plugins.module_utils._kong.refusals import by_path, sentence
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.transport import AdminError
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.model import Actual, Desired, Ref, Step
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.plan import DELETE
@@ -49,6 +52,9 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.prov
     ApplyError,
     Provider,
 )
+
+#: Lists in the YAML of `GET /config`; whatever is in them is indented.
+_TOP_LEVEL = re.compile(r"^([a-z][a-z_]*):", re.MULTILINE)
 
 #: Mistakes that one error names.
 _SHOWN = 10
@@ -99,13 +105,12 @@ class Declarative(Provider):
         if now != self.hash and not self.tried:
             raise ApplyError("the configuration is not what it was when it was read", CONFLICT)
         self.tried = True
-        body = {"config": text}
         try:
-            self.client.call("POST", "/config?check_hash=1&flatten_errors=1", body)
+            self.client.call("POST", "/config?check_hash=1&flatten_errors=1", {"config": text})
         except AdminError as error:
             if error.status != 400:
                 raise
-            message = self._refusal(error, body)
+            message = self._refusal(error, text)
             if message:
                 raise ApplyError(message, error.reason) from error
 
@@ -175,34 +180,64 @@ class Declarative(Provider):
 
     # -- errors ---------------------------------------------------------------------------------------------------
 
-    def _refusal(self, error: AdminError, body: Mapping[str, Any]) -> str:
+    def _refusal(self, error: AdminError, text: str) -> str:
         """What is wrong; empty if nothing was, when the node was asked again."""
         found = error.body if isinstance(error.body, dict) else {}
         flattened = found.get("flattened_errors")
+        ids = self.inventory.names.ids
+        declared = {ids[item.kind, item.name]: item for item in self.inventory.declared}
         sentences: list[str] = []
         if isinstance(flattened, list):
-            ids = self.inventory.names.ids
-            declared = {ids[item.kind, item.name]: item for item in self.inventory.declared}
-            sentences = [sentence for entry in flattened for sentence in _sentences(entry, declared)]
+            sentences = [sentence for entry in flattened for sentence in _flattened(entry, declared)]
         if not sentences:
             try:
-                self.client.call("POST", "/config?check_hash=1", body)
+                self.client.call("POST", "/config?check_hash=1", {"config": text})
             except AdminError as again:
-                sentences = [again.message]
+                fields = again.body.get("fields") if isinstance(again.body, dict) else None
+                sentences = list(_by_place(fields, json.loads(text), declared)) or [again.message]
             else:
                 return ""
         more = f" (and {len(sentences) - _SHOWN} more)" if len(sentences) > _SHOWN else ""
         return f"Kong refuses the configuration as a whole, nothing was changed: {'; '.join(sentences[:_SHOWN])}{more}"
 
 
-def _sentences(entry: Mapping[str, Any], declared: Mapping[str, Declared]) -> Iterable[str]:
+def _flattened(entry: Mapping[str, Any], declared: Mapping[str, Declared]) -> Iterator[str]:
     """Each mistake of an entity, with the place where it is declared."""
     item = declared.get(str(entry.get("entity_id")))
     name = entry.get("entity_name") or entry.get("entity_id")
     where = f"{item.origin}: {item.kind} {item.name!r}" if item else f"{entry.get('entity_type')} {name!r}"
     for one in entry.get("errors") or ():
-        at = f"{one['field']}: " if one.get("field") else ""
-        yield f"{where}: {at}{one.get('message')}"
+        yield f"{where}: {sentence((one['field'],) if one.get('field') else (), str(one.get('message')))}"
+
+
+def _by_place(fields: Any, table: Mapping[str, Any], declared: Mapping[str, Declared]) -> Iterator[str]:
+    """The same of what is not flattened: by list, and by position in it or by what names the entity."""
+    for path, text in by_path(fields):
+        entities = table.get(path[0]) if path else None
+        if not isinstance(entities, list) or len(path) < 2:
+            yield sentence(path, text)
+            continue
+        at = int(path[1]) - 1 if path[1].isdigit() else -1
+        named = [entity for entity in entities if path[1] in entity.values()]
+        entity = entities[at] if 0 <= at < len(entities) else named[0] if named else {}
+        item = declared.get(str(entity.get("id")))
+        where = f"{item.origin}: {item.kind} {item.name!r}" if item else f"{path[0]} {entity.get('name') or path[1]!r}"
+        # Where a reference is wrong, what follows only counts the mistakes.
+        rest = path[2:] if 0 <= at < len(entities) else ()
+        yield f"{where}: {sentence(rest, text)}"
+
+
+def refuse_to_lose(client: Client) -> None:
+    """Raises PlatformError if the node holds something that is not known here, and so would not be written again."""
+    found = client.get("/config")
+    text = str(found.get("config")) if isinstance(found, dict) else ""
+    unknown = [kind for kind in _TOP_LEVEL.findall(text) if kind not in PLURALS]
+    if unknown:
+        raise PlatformError(
+            f"{client.where}: its configuration holds {', '.join(unknown)}, which are not supported here and would be "
+            "lost, as a node without a database takes its configuration as a whole",
+            "would_be_lost",
+        )
 
 
 class Unchanged(Provider):

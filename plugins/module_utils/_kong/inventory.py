@@ -20,7 +20,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Optional
 
-from ansible_collections.zerotrust.platform.plugins.module_utils._errors import PlatformError
+from ansible_collections.zerotrust.platform.plugins.module_utils._errors import refuse
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.client import Client
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.declared import Declared
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.hashes import (
@@ -134,7 +134,7 @@ class Inventory:
         self.warnings: list[str] = []
         if ask:
             self._load_schemas()
-            _refuse(list(self._unusable_hashes()), "hashed_secret")
+            refuse(list(self._unusable_hashes()), "hashed_secret")
 
     def _is_shown(self, row: Row) -> bool:
         return self.whole or self._mark <= set(row.get("tags") or ())
@@ -193,7 +193,7 @@ class Inventory:
         # What may go is shown too, and its schema knows best what of it is secret.
         for name in {str(row["name"]) for row in self.rows.get("plugin", {}).values() if self._is_shown(row)}:
             self.schemas.load("plugin", name)
-        _refuse(problems, "schema_violation")
+        refuse(problems, "schema_violation")
 
     def _in_doubt(self, item: Declared) -> bool:
         """Whether a schema may say more than the row beside the declaration."""
@@ -338,12 +338,6 @@ class Inventory:
         if kind.name == "key-auth" and data.get("ttl") is not None:
             data["ttl"] = RUNNING
         return data
-
-
-def _refuse(problems: Sequence[str], reason: str) -> None:
-    if problems:
-        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-        raise PlatformError(f"{problems[0]}{more}", reason, problems[:100] if more else ())
 
 
 def _claims(kind: Kind, data: Mapping[str, Any]) -> tuple[Claim, ...]:

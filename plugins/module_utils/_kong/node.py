@@ -22,6 +22,7 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._kong.declarati
     Unchanged,
     configuration_hash,
     declared_text,
+    refuse_to_lose,
     text_hash,
 )
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.declared import State
@@ -100,6 +101,7 @@ def provider_of(
     now = configuration_hash(client)
     if now and now == text_hash(declared_text(state.entities, state.tags)):
         return Unchanged(Inventory(state.entities, state.tags, {}, schemas, ask=False).desired())
+    refuse_to_lose(client)
     inventory = Inventory(state.entities, state.tags, reader.all(), schemas, whole=True)
     refuse_bad_routes(client, inventory)
     return Declarative(client, reader, inventory, now)

@@ -25,6 +25,8 @@ from typing import Any, Optional
 _ASKABLE = frozenset(("http", "https", "grpc", "grpcs"))
 #: Methods that change nothing (RFC 9110, section 9.2.1) and whose answers have a body, the least work first.
 _HARMLESS = ("OPTIONS", "GET")
+#: What may stand in the first line of a request, and in its `Host`.
+_LINE = re.compile(r"[!-~]*")
 #: What stands for the part of a host name that a route leaves open.
 _ANY_LABEL = "zerotrust-probe"
 
@@ -56,7 +58,9 @@ def request_of(route: Mapping[str, Any]) -> Optional[Request]:
     if method is None or path is None or any(value is None for _name, value in headers):
         return None
     host = next(iter(_texts(route, "hosts") or ("",))).replace("*", _ANY_LABEL)
-    return Request(method, host, path, tuple((name, str(value)) for name, value in headers))
+    sent = tuple((name, str(value)) for name, value in headers)
+    sayable = all(text.isascii() and text.isprintable() for pair in sent for text in pair)
+    return Request(method, host, path, sent) if sayable and _LINE.fullmatch(f"{host}{path}") else None
 
 
 def may_match(route: Mapping[str, Any], request: Request) -> bool:

@@ -36,6 +36,8 @@ _OPEN = frozenset(
 )
 #: Fields of entities that are secret.
 _KEYS = frozenset(("key", "key_alt", "jwk"))
+#: An address with a password in it.
+_ADDRESS = re.compile(r"://[^/?#@\s]*:[^/?#@\s]+@")
 #: Headers that carry secrets, as "name:value" in a list.
 _HEADER = re.compile(r"(?i)\s*(proxy-)?authorization\s*:|\s*cookie\s*:|[^:]*(api-?key|token|secret|password)[^:]*:")
 
@@ -67,6 +69,17 @@ class Field:
 
     def canonical(self, value: Any) -> Any:
         return self._form(value, False)
+
+    def without_defaults(self, value: Any) -> Any:
+        """A value that is not the default, without the defaults of records in it."""
+        if isinstance(value, dict):
+            if self.record is not None:
+                return self.record.without_defaults(value)
+            if self.values is not None:
+                return {key: self.values.without_defaults(item) for key, item in value.items()}
+        elif isinstance(value, list) and self.elements is not None:
+            return [self.elements.without_defaults(item) for item in value]
+        return value
 
     def _form(self, value: Any, filling: bool) -> Any:
         """One form: an empty table is what the field says it is, sets are sorted, records are filled."""
@@ -141,6 +154,15 @@ class Record:
                 out[name] = field.canonical(out[name])
         return out
 
+    def without_defaults(self, data: Mapping[str, Any]) -> dict[str, Any]:
+        """What `fill` makes the same of again; of what the schema does not know, all but null."""
+        out: dict[str, Any] = {}
+        for name, value in data.items():
+            field = self.fields.get(name)
+            if value != (field.default if field is not None else None):
+                out[name] = field.without_defaults(value) if field is not None else value
+        return out
+
     def _expanded(self, data: Mapping[str, Any]) -> dict[str, Any]:
         """Deprecated names where they are now."""
         out = dict(data)
@@ -190,7 +212,7 @@ def is_secret_name(name: str) -> bool:
 
 
 def named_secrets(value: Any, prefix: Path = ()) -> Iterator[Path]:
-    """Where secrets seem to be, by the names of fields and of headers alone."""
+    """Where secrets seem to be, by the names of fields and of headers, and by passwords in addresses."""
     if isinstance(value, Mapping):
         for key, inner in value.items():
             if isinstance(inner, (str, list)) and (_SECRET.search(str(key)) or _HEADER.match(f"{key}:")):
@@ -200,10 +222,12 @@ def named_secrets(value: Any, prefix: Path = ()) -> Iterator[Path]:
     elif isinstance(value, list):
         for at, inner in enumerate(value):
             if isinstance(inner, str):
-                if ":" in inner and _HEADER.match(inner):
+                if ":" in inner and (_HEADER.match(inner) or _ADDRESS.search(inner)):
                     yield (*prefix, str(at))
             else:
                 yield from named_secrets(inner, (*prefix, str(at)))
+    elif isinstance(value, str) and _ADDRESS.search(value):
+        yield prefix
 
 
 def _sorted(values: list[Any]) -> list[Any]:

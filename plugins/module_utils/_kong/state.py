@@ -25,7 +25,7 @@ from pathlib import Path as File
 from typing import Any, Optional
 
 from ansible_collections.zerotrust.platform.plugins.module_utils._documents.yaml_reader import value_of
-from ansible_collections.zerotrust.platform.plugins.module_utils._errors import PlatformError
+from ansible_collections.zerotrust.platform.plugins.module_utils._errors import PlatformError, refuse
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.loader import Loaded, load
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.problems import GraphError
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.declared import Declared, State
@@ -103,6 +103,7 @@ class _Parser:
         self.problems: list[str] = []
         self.reason = "bad_state"
         self.tags = tuple(select_tags)
+        self.workspace = ""
         self.defaults: Mapping[str, Any] = {}
         self.configs: Mapping[str, Any] = {}
         self.entries: list[_Entry] = []
@@ -122,17 +123,17 @@ class _Parser:
             raise PlatformError(
                 f"{self.source}: a mapping with _format_version is expected, here is {_kind_of(data)}", "bad_state"
             )
-        self.head(data)
+        self.head({**data, **{key: self.open(data[key], key) for key in ("_info", "_workspace") if key in data}})
         for key, value in data.items():
             if key in PLURALS:
                 self.list(PLURALS[key], value, data, key, key, {})
             elif key not in _META:
                 self.unknown(data, key, key)
-        self.refuse()
+        refuse(self.problems, self.reason)
         for kind in KINDS.values():
             self.finish(kind)
         self.check_members()
-        self.refuse()
+        refuse(self.problems, self.reason)
         # Kong's own word for a file with hashes; its `kong config db_export` says it.
         hashed = data.get("_transform") is False
         entities = [
@@ -147,13 +148,13 @@ class _Parser:
             )
             for entry in self.entries
         ]
-        return State(tuple(entities), self.tags, str(data.get("_workspace") or ""), tuple(hints(entities)))
+        return State(tuple(entities), self.tags, self.workspace, tuple(hints(entities)))
 
-    def refuse(self) -> None:
-        if self.problems:
-            more = f" (and {len(self.problems) - 1} more)" if len(self.problems) > 1 else ""
-            details = self.problems[:100] if more else ()
-            raise PlatformError(f"{self.problems[0]}{more}", self.reason, details)
+    def open(self, value: Any, path: str) -> Any:
+        """What the head of the file says: with the environment, and no secret."""
+        return (
+            expanded(value, self.environ, lambda message: self.problem(path, message))[0] if self.templated else value
+        )
 
     def unknown(self, container: Any, key: Any, path: str) -> None:
         origin = self.origin(container, key, self.source)
@@ -175,6 +176,7 @@ class _Parser:
                 self.origin(data, "_format_version", self.source),
                 f'_format_version {told}; it must be "3.0" (`deck file convert` brings older files to it)',
             )
+        self.workspace = str(data.get("_workspace") or "")
         info = self.mapping(data, "_info")
         for key in info:
             if key not in _INFO:
@@ -244,6 +246,8 @@ class _Parser:
             data["tags"] = sorted({*self.texts(data, "tags", f"{path}.tags"), *self.tags})
         for key in [key for key in data if key in UNSUPPORTED]:
             self.unknown(item, key, f"{path}.{key}")
+        if kind.name == "plugin":
+            self.plugin(entry)
         if self.templated:
             data, entry.secrets = expanded(data, self.environ, lambda message: self.problem(origin, message))
             entry.data = data
@@ -299,10 +303,9 @@ class _Parser:
                 data.setdefault("strip_path", False)
         elif kind == "upstream" and data.get("hash_on") not in (None, "none"):
             data.setdefault("algorithm", "consistent-hashing")
-        elif kind == "plugin":
-            self.plugin(entry)
 
     def plugin(self, entry: _Entry) -> None:
+        """Its configuration, with what it shares with others."""
         data = entry.data
         if not isinstance(data.get("name"), str):
             self.problem(entry.origin, "the plugin has no name")

@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from ansible_collections.zerotrust.platform.plugins.module_utils._errors import PlatformError
+from ansible_collections.zerotrust.platform.plugins.module_utils._errors import refuse
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.client import Client
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.declared import Declared
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.inventory import Inventory
@@ -28,8 +28,6 @@ _FIELDS = ("paths", "hosts")
 _SENT = (*_FIELDS, "protocols")
 #: Values in one question.
 _AT_ONCE = 1000
-#: Mistakes that are told.
-_SHOWN = 100
 
 
 def refuse_bad_routes(client: Client, inventory: Inventory) -> None:
@@ -47,9 +45,7 @@ def refuse_bad_routes(client: Client, inventory: Inventory) -> None:
         if error.status in (403, 404, 405):
             return
         raise
-    if problems:
-        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-        raise PlatformError(f"{problems[0]}{more}", "schema_violation", problems[:_SHOWN] if more else ())
+    refuse(problems, "schema_violation")
 
 
 def _is_new(inventory: Inventory, item: Declared) -> bool:

@@ -24,6 +24,7 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._pki.outside im
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.signing_requests import is_for, signing_request
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.taken import (
     chain_to,
+    check_constraints,
     check_leaf,
     leaf_of,
     read_certificates,
@@ -112,6 +113,7 @@ class ExternalIssuer:
             )
         check_leaf(item.request, leaf, now)
         chain, root = chain_to(leaf, [*certificates, *self._trust()], self._roots(), now)
+        check_constraints(item.request, [*chain, root])
         return [leaf, *chain, root]
 
     def _trust(self) -> list[Any]:

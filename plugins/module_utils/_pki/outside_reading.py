@@ -111,7 +111,10 @@ def _binding(node: Optional[Node]) -> Optional[Binding]:
         if node.data.get(part) is None:
             node.report((), "missing", f"has no {part}: the authority's operator gives it to you")
     key = node.data.get("hmac_key")
-    if key is not None and not (isinstance(key, str) and _is_base64url(key)):
+    if key is not None and node.source.name:
+        message = "must not lie in a file in clear: declare this authority in the task, with the key from a vault"
+        node.report("hmac_key", "bad_hmac_key", message)
+    elif key is not None and not (isinstance(key, str) and _is_base64url(key)):
         # Never the value itself.
         node.report("hmac_key", "bad_hmac_key", "is not in base64url form, as operators give it")
         return None
@@ -163,9 +166,9 @@ def objections(request: Request, node: Node, issuer: Outside) -> Iterator[tuple[
             yield kind, f"bad_{kind}", f"cannot be had from {issuer.name!r}: ACME knows dns and ips only"
     if not request.dns and not request.ips:
         yield (), "no_names", f"has no dns or ips, and {issuer.name!r}, an ACME server, issues for nothing else"
-    for key in ("subject", "common_name"):
+    for key in ("subject", "common_name", "extensions"):
         if node.data.get(key) is not None:
-            yield key, f"bad_{key}", f"cannot be chosen: {issuer.name!r} decides what its subject is"
+            yield key, f"bad_{key}", f"cannot be chosen: {issuer.name!r}, an ACME server, decides that"
     if node.data.get("files") is not None and "ca" in request.files:
         yield (
             ("files", "ca"),

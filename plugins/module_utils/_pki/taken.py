@@ -17,6 +17,7 @@ from typing import Any, Optional
 from ansible_collections.zerotrust.platform.plugins.module_utils._errors import PlatformError
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki import crypto
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.checks import extended_key_usage
+from ansible_collections.zerotrust.platform.plugins.module_utils._pki.constraints import violation
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.facts import facts_of
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.model import ALTERNATIVE_NAMES, BACKDATE, Request
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.records import time_text
@@ -98,6 +99,15 @@ def chain_to(leaf: Any, others: Sequence[Any], roots: Sequence[Any], now: dateti
     raise PlatformError(
         f"its issuer {_subject(leaf.issuer)!r} is neither beside it nor among the trusted ones", "chain_incomplete"
     )
+
+
+def check_constraints(request: Request, authorities: Sequence[Any]) -> None:
+    """A PlatformError (`name_constraints`) unless all the authorities above may issue for the names of a request."""
+    for authority in authorities:
+        allowed = facts_of(authority).constraints
+        wrong = violation(allowed, request) if allowed is not None else None
+        if wrong:
+            raise PlatformError(f"{wrong}, those of its issuer {_subject(authority.subject)!r}", "name_constraints")
 
 
 def _chains(

@@ -9,12 +9,14 @@ Unlike a tree (``files.py``) it has no manifest: whoever names the file owns it.
 from __future__ import annotations
 
 import os
+import stat
 from typing import Optional
 
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.atomic import write_atomic
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.files import shown_text
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.paths import (
     explained,
+    is_secret,
     refuse_unless_regular,
 )
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.plan import (
@@ -26,32 +28,39 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.plan
 )
 
 MODE = 0o644
+SECRET_MODE = 0o600
 
 
-def plan_file(path: str, content: Optional[bytes]) -> Plan:
-    """What it would change to write ``content`` to ``path``, or with None to remove it. Reads only."""
+def plan_file(path: str, content: Optional[bytes], mode: int = MODE) -> Plan:
+    """What it would change to write ``content`` to ``path``, or with None to remove it. Reads only.
+
+    A file that is to be secret by its mode, or is, is not shown; one that is to be secret and is open is a change.
+    """
     with explained(path, "read it"):
         try:
-            mode = os.lstat(path).st_mode
+            found = os.lstat(path).st_mode
         except FileNotFoundError:
             if content is None:
                 return Plan()
-            return Plan((Change(CREATE, "file", path, ("missing",), None, shown_text(content, MODE)),))
-        refuse_unless_regular(path, mode)
+            return Plan((Change(CREATE, "file", path, ("missing",), None, shown_text(content, mode)),))
+        refuse_unless_regular(path, found)
         with open(path, "rb") as file:  # noqa: PTH123
             before = file.read()
+    is_mode = stat.S_IMODE(found)
     if content is None:
-        return Plan((Change(DELETE, "file", path, ("not_declared",), shown_text(before, MODE)),))
-    if before == content:
+        return Plan((Change(DELETE, "file", path, ("not_declared",), shown_text(before, is_mode)),))
+    opened = is_secret(mode) and not is_secret(is_mode)
+    reasons = (*(["content"] if before != content else []), *(["mode"] if opened else []))
+    if not reasons:
         return Plan(unchanged=1)
-    change = Change(UPDATE, "file", path, ("content",), shown_text(before, MODE), shown_text(content, MODE))
-    return Plan((change,))
+    shown = SECRET_MODE if is_secret(mode) or is_secret(is_mode) else mode
+    return Plan((Change(UPDATE, "file", path, reasons, shown_text(before, shown), shown_text(content, shown)),))
 
 
-def apply_file(path: str, content: Optional[bytes]) -> None:
+def apply_file(path: str, content: Optional[bytes], mode: int = MODE) -> None:
     """Write it, or with None remove it."""
     if content is not None:
-        write_atomic(path, content, MODE)
+        write_atomic(path, content, mode)
         return
     with explained(path, "remove it"):
         os.unlink(path)  # noqa: PTH108

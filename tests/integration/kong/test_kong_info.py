@@ -66,10 +66,16 @@ def test_k19_findings_fail_where_they_are_asked_to(tmp_path: Path) -> None:
 
 
 def test_mistakes_are_one_sentence(tmp_path: Path) -> None:
-    run = run_tasks(tmp_path, info("http://127.0.0.1:1"), info("http://127.0.0.1:1", fail_on=["nothing"]))
+    run = run_tasks(
+        tmp_path,
+        info("http://127.0.0.1:1"),
+        info("http://127.0.0.1:1", fail_on=["nothing"]),
+        info("http://127.0.0.1:1", fail_on=["drift"]),
+    )
     assert [result["msg"].split(" (")[0] for result in run.results] == [
         "http://127.0.0.1:1: no connection",
         "value of fail_on must be one or more of: drift, admin_api_public, admin_api_without_authentication, "
         "admin_api_without_tls, default_certificate, admin_gui_public, database_without_tls, untrusted_lua, "
         "every_address_trusted, anonymous_reports. Got no match for: nothing",
+        "plan_file and drift in fail_on need a declaration: set src or state",
     ]

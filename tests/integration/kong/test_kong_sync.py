@@ -94,6 +94,9 @@ def test_mistakes_are_one_sentence(url: str, tmp_path: Path) -> None:
     src.write_text(KONG)
     run = run_tasks(tmp_path, sync(url, src=str(src), wait=True, probe={"url": "nowhere"}))
     assert run.last["msg"] == "probe.url: 'nowhere' is no http:// or https:// address"
+    files = {name: str(tmp_path / name) for name in ("record", "handover")}
+    run = run_tasks(tmp_path, sync(url, src=str(src), purge=False, api_keys=files))
+    assert run.last["msg"].startswith("api_keys.record: keys are removed when their time has come, which needs purge")
     run = run_tasks(tmp_path, sync("http://127.0.0.1:1", src=str(src)))
     assert run.last["reason"] == "unreachable"
     assert run.last["msg"].startswith("http://127.0.0.1:1: no connection (Connection refused)")

@@ -80,6 +80,22 @@ def test_without_an_overlap_the_former_key_goes_at_once() -> None:
     assert names(run(first.keys, "a", at=NOW + DAY, rotation=Rotation(0 * DAY, before=NOW + DAY))) == ["a/2"]
 
 
+def test_a_shorter_overlap_ends_what_retires_already() -> None:
+    keys = run((), "a").keys
+    for at in (NOW + DAY, NOW + 2 * DAY):
+        keys = run(keys, "a", at=at, rotation=Rotation(7 * DAY, before=at)).keys
+    assert [key.retires for key in keys] == [NOW + 8 * DAY, NOW + 9 * DAY, None]
+    at = NOW + 3 * DAY
+    found = run(keys, "a", at=at, rotation=Rotation(5 * DAY + timedelta(hours=1), before=at))
+    assert [key.retires for key in found.keys] == [
+        NOW + 8 * DAY,
+        NOW + 8 * DAY + timedelta(hours=1),
+        NOW + 8 * DAY + timedelta(hours=1),
+        None,
+    ]
+    assert names(run(keys, "a", at=at, rotation=Rotation(0 * DAY, before=at))) == ["a/4"]
+
+
 def test_of_several_active_keys_the_newest_stays() -> None:
     """As a record has them that was made from what a node has."""
     keys = tuple(ApiKey("a", number, digest(str(number)), NOW) for number in (2, 1))
@@ -112,14 +128,12 @@ def test_nobody_is_ever_locked_out(story: list[tuple[timedelta, set[str], timede
 
         assert sorted(key.consumer for key in found.keys if key.retires is None) == sorted(consumers)
         assert set(found.fresh) <= {key.name for key in found.keys if key.retires is None}
+        rotated = {name.partition("/")[0] for name in found.fresh}
         for key in {key for key in keys if key.consumer in consumers} - set(found.keys):
-            after = next((one for one in found.keys if one.name == key.name), None)
-            if key.retires is None:
-                # Taken out of service by a new one: it stays for the overlap.
-                assert f"{key.consumer}/{key.number + 1}" in found.fresh
-                assert (after.retires if after else now) == now + overlap
-            else:
-                assert after is None
-                assert key.retires <= now
+            # Its time has come, or a new one takes its place after the overlap.
+            ended = key.retires is not None and key.retires <= now
+            assert ended or key.consumer in rotated
+            after = next((one.retires for one in found.keys if one.name == key.name), now)
+            assert ended or after == now + overlap
         assert advance(found.keys, consumers, now, rotation) == Lifecycle(found.keys, {}), "a second run does nothing"
         keys = found.keys

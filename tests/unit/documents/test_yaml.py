@@ -67,8 +67,8 @@ def test_what_is_written_is_read_again(documents: list[dict[str, Any]]) -> None:
 
 
 def test_a_files_content_is_written_in_lines() -> None:
-    made = yaml_writer.dump_all([{"data": {"a.conf": '{\n  "a": 1\n}\n'}, "list": ["a\n\nb\n"]}])
-    assert made == '---\ndata:\n  a.conf: |\n    {\n      "a": 1\n    }\nlist:\n- |\n  a\n\n  b\n'
+    made = yaml_writer.dump_all([{"data": {"a.conf": '{\n  "a": 1\n}\n'}, "list": ["a\n\nb\n", "a\nb"]}])
+    assert made == '---\ndata:\n  a.conf: |\n    {\n      "a": 1\n    }\nlist:\n- |\n  a\n\n  b\n- |-\n  a\n  b\n'
 
 
 @given(DOCUMENTS)

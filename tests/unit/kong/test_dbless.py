@@ -147,6 +147,54 @@ def test_a_refused_configuration_changes_nothing_and_names_each_line(url: str, a
     assert admin.ok("GET", "/status")["configuration_hash"] == before
 
 
+def without_flattened(body: bytes) -> bytes:
+    """As recorded where a reference leads nowhere."""
+    return json.dumps({**json.loads(body), "flattened_errors": {}}).encode()
+
+
+def test_what_is_not_flattened_has_its_line_too(proxy: FaultProxy, admin: Client) -> None:
+    admin.ok("POST", "/config", THEIRS)
+    proxy.inject(faults.rewrite(without_flattened), path="flatten_errors")
+    text = "services:\n- {name: a, host: new.test}\n- {name: b, host: b.test, port: 70000}\n"
+    message = refused(proxy.url, state(text + "routes:\n- {name: r, methods: [get]}")).message
+    assert "kong.yml:4: service 'b': port: value should be between 0 and 65535" in message
+    assert "kong.yml:6: route 'r': methods.1: invalid value: get" in message
+
+
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        ({"routes": {"r": ["no such entry in 'services'"]}}, "kong.yml:3: route 'r': no such entry in 'services'"),
+        ({"routes": {"theirs": ["no such entry"]}}, "routes 'theirs': no such entry"),
+        ({"routes": {"9": ["no such entry"]}}, "routes '9': no such entry"),
+        ({"_format_version": "unknown"}, "_format_version: unknown"),
+        ({}, "declarative config is invalid"),
+    ],
+)
+def test_mistakes_that_are_no_entitys_or_somebody_elses(
+    proxy: FaultProxy, admin: Client, fields: Any, told: str
+) -> None:
+    """The form of the first is recorded."""
+    admin.ok("POST", "/config", THEIRS)
+    body = json.dumps({"message": "declarative config is invalid", "code": 14, "fields": fields}).encode()
+    proxy.inject(faults.answer_before(400, body=body), method="POST", path="/config", times=None)
+    error = refused(proxy.url, state("services: [{name: a, host: h}]\nroutes: [{name: r, paths: [/r]}]"))
+    assert told in error.message
+
+
+def test_what_would_be_lost_is_told_before_anything_is_written(proxy: FaultProxy, admin: Client) -> None:
+    admin.ok("POST", "/config", THEIRS)
+
+    def more(body: bytes) -> bytes:
+        return json.dumps({"config": json.loads(body)["config"] + "filter_chains:\n- id: 1\n  name: x\n"}).encode()
+
+    proxy.inject(faults.rewrite(more), method="GET", path="^/config")
+    error = refused(proxy.url, state(TWO))
+    assert error.reason == "would_be_lost"
+    assert "its configuration holds filter_chains, which are not supported here and would be lost" in error.message
+    assert proxy.of("POST") == []
+
+
 def test_k14_a_configuration_that_somebody_loads_after_the_plan_is_not_overwritten(url: str, admin: Client) -> None:
     with planned(url, state(TWO)) as sync:
         admin.ok("POST", "/config", THEIRS)

@@ -39,6 +39,10 @@ def options(path: str = "/", host: str = "", **headers: str) -> Request:
         ({"snis": ["a.test"], "protocols": ["https"]}, None),
         ({"destinations": [{"port": 1}], "protocols": ["tcp"]}, None),
         ({"expression": 'http.path ^= "/a"'}, None),
+        ({"paths": ["/a b"]}, None),
+        ({"paths": ["/a\r\nX: y"]}, None),
+        ({"hosts": ["ä.test"]}, None),
+        ({"headers": {"x-version": ["1\n2"]}}, None),
     ],
 )
 def test_k20_a_request_that_a_route_matches(route: Any, request_: Any) -> None:

@@ -170,6 +170,25 @@ def test_several_lines_from_the_environment() -> None:
     )
 
 
+def test_environment_in_what_plugins_share_and_in_the_head() -> None:
+    text = """
+_info: {select_tags: ['${{ env "DECK_TEAM" }}']}
+_workspace: ${{ env "DECK_TEAM" }}
+_plugin_configs:
+  redis: {redis: {password: '${{ env "DECK_REDIS" }}'}}
+plugins: [{name: rate-limiting, _config: redis, config: {minute: 1}}]
+"""
+    found = state(text, environ={"DECK_TEAM": "team-a", "DECK_REDIS": "hush"})
+    assert (found.tags, found.workspace) == (("team-a",), "team-a")
+    (plugin,) = found.entities
+    assert plugin.data["config"] == {"minute": 1, "redis": {"password": "hush"}}
+    assert plugin.secrets == (("config", "redis", "password"),)
+    assert mistakes(text, environ={"DECK_REDIS": "hush"})[:2] == [
+        "_info: the environment variable 'DECK_TEAM' is not set",
+        "_workspace: the environment variable 'DECK_TEAM' is not set",
+    ]
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

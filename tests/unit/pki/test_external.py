@@ -58,6 +58,7 @@ class Company:
         uses: tuple[str, ...] = (),
         begins: Any = NOW - DAY,
         days: int = 200,
+        permitted: str = "",
     ) -> Any:
         builder = (
             x509.CertificateBuilder()
@@ -77,6 +78,9 @@ class Company:
             builder = builder.add_extension(x509.KeyUsage(key_cert_sign=True, crl_sign=True, **bits), critical=True)
         if names is not None:
             builder = builder.add_extension(names, critical=False)
+        if permitted:
+            constraints = x509.NameConstraints([x509.DNSName(permitted)], None)
+            builder = builder.add_extension(constraints, critical=True)
         if uses:
             builder = builder.add_extension(x509.ExtendedKeyUsage([USES[use] for use in uses]), critical=False)
         return builder.sign(issuer_key, hashes.SHA256())
@@ -335,6 +339,17 @@ def test_p24_a_path_that_is_too_long_is_refused(pki, company):
     error = refusal(pki, company, leaf, low, middle)
     assert error.reason == "path_length"
     assert "its issuer 'CN=Middle' allows 0 authorities below it, and there are 1" in error.message
+
+
+def test_p25_names_that_an_authority_above_may_not_issue_for_are_refused(pki, company):
+    pki.run(declared(company))
+    middle, middle_key = company._authority("Middle", company.root, company.root_key, permitted="other.zt")
+    low, low_key = company._authority("Low", middle, middle_key)
+    leaf = company.answer(pki.path(REQUEST).read_bytes(), issuer=(low, low_key))
+    error = refusal(pki, company, leaf, low, middle)
+    assert error.reason == "name_constraints"
+    assert "'api.zt' is in none of other.zt" in error.message
+    assert "those of its issuer 'CN=Middle'" in error.message
 
 
 @pytest.mark.parametrize("content", [b"", b"no certificate\n", b"-----BEGIN CERTIFICATE-----\nAAAA\n", b"\x30\x03abc"])

@@ -113,14 +113,21 @@ def test_a_binding_s_key_is_never_shown(key):
     assert str(key).strip() not in error.message.replace("authorities[0].acme.eab.hmac_key", "")
 
 
+def test_a_binding_s_key_lies_in_no_file():
+    with pytest.raises(PlatformError, match="must not lie in a file in clear") as caught:
+        parse([Source(data(eab={"kid": "7", "hmac_key": SECRET}), "pki.yml")])
+    assert SECRET not in caught.value.message
+
+
 @pytest.mark.parametrize(
     ("certificate", "code", "words"),
     [
         ({"valid_for": "90d"}, "bad_valid_for", "'ca' decides for how long it issues"),
         ({"uris": ["spiffe://zt/ns/a"]}, "bad_uris", "ACME knows dns and ips only"),
         ({"emails": ["a@b.zt"]}, "bad_emails", "ACME knows dns and ips only"),
-        ({"subject": {"organization": "x"}}, "bad_subject", "decides what its subject is"),
-        ({"common_name": "api.zt"}, "bad_common_name", "decides what its subject is"),
+        ({"subject": {"organization": "x"}}, "bad_subject", "an ACME server, decides that"),
+        ({"common_name": "api.zt"}, "bad_common_name", "an ACME server, decides that"),
+        ({"extensions": [{"oid": "1.2.3", "value": "BQA="}]}, "bad_extensions", "an ACME server, decides that"),
         ({"dns": ["*.a.zt"]}, "bad_dns", "needs a challenge of type dns-01"),
         ({"files": {"ca": "ca.pem"}}, "bad_files", "does not send its root"),
         ({"files": {"key": "authorities/ca/key.pem"}}, "duplicate_file", "lies where 'ca' keeps its own files"),
