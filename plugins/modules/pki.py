@@ -15,8 +15,10 @@ description:
     declared.
   - A certificate is issued again when it or its key is missing or broken, when they do not belong together, when
     something declared or its issuer has changed, and when its time to renew has come. Each cause is named.
-  - A renewed certificate keeps its key, unless another key type is declared. So does a renewed authority, and what it
-    has signed stays valid.
+  - A renewed certificate keeps its key, unless another key type or rotation is declared. So does a renewed authority,
+    and what it has signed stays valid.
+  - A root that gets a new key is replaced in three steps with a time between them in which both are trusted.
+  - An authority remembers what it has issued, revokes what is declared, and publishes revocation lists.
   - Private keys have mode 0600 from their first byte on. They are never returned, shown or logged.
   - Key and certificate are a pair at any moment, and after a crash at any point. The next run finishes what was begun.
   - An authority is never silently replaced. If its key is lost or broken, or it has expired, the module fails and says
@@ -41,8 +43,8 @@ options:
     choices: [development]
   src:
     description:
-      - A YAML or JSON file, on the machine where the module runs, with the keys C(authorities) and C(certificates).
-        Each holds a list as in the options of these names.
+      - A YAML or JSON file, on the machine where the module runs, with the keys C(authorities), C(certificates) and
+        C(revoked). Each holds a list as in the options of these names.
       - Mistakes in it are reported with their line and column.
     type: path
   authorities:
@@ -100,20 +102,133 @@ options:
         description:
           - How long before its end it is renewed.
           - By default a third of O(authorities[].valid_for), or the longest time that something it issues is valid, if
-            that is more. So nothing it issues outlives it.
+            that is more. So nothing it issues outlives it. With a new key on renewal, O(authorities[].overlap) comes on
+            top of that.
         type: str
+      backdate: &backdate
+        description:
+          - How far in the past its validity begins, as clocks differ. V(5m) by default, V(0s) for not at all.
+          - Never before its issuer's.
+        type: str
+      rotation_policy:
+        description:
+          - Whether a renewed authority keeps its key (V(never), the default) or gets a new one (V(always)).
+          - The new key of a root signs only when O(authorities[].overlap) has passed, see O(authorities[].generation).
+        type: str
+        choices: [never, always]
+      generation:
+        description:
+          - A number, V(1) by default. With a greater one than before the authority gets a new key.
+          - A root is replaced in three steps, and so it is when another key type or subject is declared. First the next
+            root is made and all C(ca) files hold both. When O(authorities[].overlap) has passed, the next one takes
+            over, and what the old one had issued is issued anew. When that time has passed once more, the old one
+            goes.
+          - An authority that another one signs gets its new key at once, and all it has issued is issued anew.
+        type: int
+      overlap:
+        description:
+          - How long everybody has to load new C(ca) files while a root is replaced, twice. V(30d) by default.
+          - The previous key of another authority is kept as long, to sign its revocation list.
+        type: str
+      passphrase: &passphrase
+        description:
+          - The passphrase of its key. The key is encrypted (PKCS#8, PBES2 with AES-256) from its first byte on.
+          - If the key lies there in clear, it is encrypted, with a warning. To change a passphrase, encrypt the key
+            anew with C(openssl pkey).
+          - In O(src), only the file is taken.
+        type: str
+      passphrase_file: &passphrase_file
+        description:
+          - An absolute path, on the machine where the module runs, of a file that holds that passphrase in one line.
+          - Ansible's handling of secrets takes minutes for thousands of passphrases. For files it costs nothing.
+        type: path
+      extensions: &extensions
+        description: Further extensions (RFC 5280), as the module knows nothing of.
+        type: list
+        elements: dict
+        suboptions:
+          oid:
+            description: The object identifier in dotted form.
+            type: str
+            required: true
+          critical:
+            description: Whether a client that does not understand it must refuse the certificate.
+            type: bool
+            default: false
+          value:
+            description: Its value, DER in base64.
+            type: str
+            required: true
       path_length:
         description: How many further authorities may follow below this one. Any number by default.
         type: int
+      name_constraints:
+        description:
+          - For which names the certificates below it may be (RFC 5280, 4.2.1.10). What does not fit is refused before
+            anything is issued.
+          - A kind of name of which nothing is permitted by name is free, unless it is excluded.
+        type: dict
+        suboptions:
+          permitted: &subtrees
+            description: What is permitted, or excluded.
+            type: dict
+            suboptions:
+              dns:
+                description: Domains, with all below them.
+                type: list
+                elements: str
+              ips:
+                description: Networks in CIDR notation.
+                type: list
+                elements: str
+              uris:
+                description: Hosts of URIs, or with V(.) before it all hosts below a domain.
+                type: list
+                elements: str
+              emails:
+                description: Mail addresses, hosts, or with V(.) before it all hosts below a domain.
+                type: list
+                elements: str
+          excluded: *subtrees
+      crl:
+        description:
+          - That it publishes a revocation list, also while nothing is revoked. Empty for the defaults.
+          - Without it nothing of this authority can be revoked.
+        type: dict
+        suboptions:
+          valid_for:
+            description: When the next list is due. V(7d) by default.
+            type: str
+          renew_before:
+            description: How long before that it is signed anew. Half of that time by default.
+            type: str
+          url:
+            description: Where clients get it, by HTTP. The certificates that the authority issues say so.
+            type: str
+      imported:
+        description:
+          - Whether somebody else has made this authority, which is a root. Its key and certificate are put where
+            O(authorities[].files) says. They are used, and never changed.
+          - It is taken over with O(adopt). What its certificate says of path length and names is held.
+          - V(false) by default.
+        type: bool
       files:
         description: Where its files lie. Those not named lie in C(authorities/) and its name.
         type: dict
         suboptions:
           key:
-            description: The private key (PKCS#8, not encrypted, mode 0600). C(key.pem) by default.
+            description: The private key (PKCS#8, mode 0600). C(key.pem) by default.
             type: str
           certificate:
             description: The certificate. C(cert.pem) by default.
+            type: str
+          crl:
+            description:
+              - The revocation list as PEM. C(crl.pem) by default, if there is one.
+              - For a time after the authority has got a new key, it holds the list of the previous key too.
+            type: str
+          crl_der:
+            description: The list of the present key in DER, as clients fetch it from O(authorities[].crl.url).
             type: str
       acme:
         description:
@@ -242,7 +357,7 @@ options:
       dns:
         description:
           - The DNS names it is for. V(*) may stand for the whole first label if at least two labels follow.
-          - Internationalised names are written as A-labels, which begin with C(xn--).
+          - Internationalised names become A-labels, which begin with C(xn--). That needs the Python library C(idna).
         type: list
         elements: str
       ips:
@@ -262,7 +377,7 @@ options:
           - What it is used for. V(mtls) is V(server) and V(client).
           - A certificate for a server needs at least one name, as clients ignore its common name.
         type: str
-        choices: [server, client, mtls]
+        choices: [server, client, mtls, code_signing]
         default: server
       common_name:
         description: The common name in its subject. By default the first of its DNS names, if it has any.
@@ -287,6 +402,15 @@ options:
           - By default V(30d), or a third of O(certificates[].valid_for) if that is less.
           - If an authority outside of the tree has issued it, by default a third of the time that it has chosen.
         type: str
+      backdate: *backdate
+      rotation_policy:
+        description: >-
+          Whether it keeps its key when it is issued again (V(never), the default) or gets a new one (V(always)).
+        type: str
+        choices: [never, always]
+      passphrase: *passphrase
+      passphrase_file: *passphrase_file
+      extensions: *extensions
       files:
         description:
           - Where its files lie. Without it, C(key.pem), C(cert.pem), C(fullchain.pem) and C(ca-cert.pem) in a directory
@@ -295,7 +419,7 @@ options:
         type: dict
         suboptions:
           key:
-            description: The private key (PKCS#8, not encrypted, mode 0600).
+            description: The private key (PKCS#8, mode 0600).
             type: str
           certificate:
             description: The certificate alone.
@@ -386,6 +510,41 @@ options:
             done.
         type: list
         elements: str
+  revoked:
+    description:
+      - Certificates that are not to be trusted any more. They are on the revocation lists of their authorities until
+        they expire, whatever is declared later.
+      - One that is still declared is issued anew with another key.
+    type: list
+    elements: dict
+    suboptions:
+      serial:
+        description: The serial number of a certificate, in hexadecimal. Needs O(revoked[].issuer).
+        type: str
+      issuer:
+        description: The name of the authority in the tree that has issued it.
+        type: str
+      name:
+        description: The name under which certificates were declared, instead of a serial number.
+        type: str
+      before:
+        description:
+          - With O(revoked[].name), the moment in UTC, such as V(2026-01-31T12:00:00Z), until which they were issued.
+          - Needed if the name is still declared. By default all.
+        type: str
+      reason:
+        description: Why, as in RFC 5280, 5.3.1.
+        type: str
+        choices:
+          - unspecified
+          - key_compromise
+          - ca_compromise
+          - affiliation_changed
+          - superseded
+          - cessation_of_operation
+          - privilege_withdrawn
+          - aa_compromise
+        default: unspecified
   keystore_passphrase:
     description:
       - O(certificates[].keystore_passphrase) of all certificates that have none of their own.
@@ -401,6 +560,30 @@ options:
     description: Whether files of certificates that are no longer declared are removed, keys included, or stay.
     type: bool
     default: false
+  archive:
+    description:
+      - A directory in O(path) to which O(purge) moves such files, below one named after the moment. Without it they are
+        removed.
+      - The module does not look into it again.
+    type: str
+  limits:
+    description:
+      - How much a declaration may change before it is refused, with the list of what it would have done.
+      - What time, an accident or an authority's new key brings about does not count.
+    type: dict
+    suboptions:
+      delete:
+        description: How many percent of the files that are ours may be removed, from 0 to 100.
+        type: int
+        default: 30
+      update:
+        description: How many percent of the certificates may be issued anew because they are declared differently.
+        type: int
+        default: 30
+      objects:
+        description: With fewer files, or certificates, than this, the percentages are no limit.
+        type: int
+        default: 10
   state:
     description: With V(absent), all that the module has made in O(path) is removed, keys included, and nothing else.
     type: str
@@ -413,6 +596,7 @@ options:
 requirements:
   - cryptography >= 43.0
   - PyYAML >= 6.0, for O(src)
+  - idna >= 3.7, for internationalised names
   - acme >= 4.1, for O(authorities[].acme)
 attributes:
   check_mode:
@@ -483,6 +667,25 @@ EXAMPLES = r"""
       - name: intranet
         issuer: company
         dns: [intranet.example.com]
+
+- name: Revoke a certificate whose key was stolen, and publish that
+  zerotrust.platform.pki:
+    path: /etc/example/pki
+    authorities:
+      - name: root
+        passphrase: "{{ root_passphrase }}"
+        crl:
+          url: http://crl.example.com/root.crl
+        files:
+          crl_der: public/root.crl
+    certificates:
+      - name: api
+        issuer: root
+        dns: [api.example.com]
+    revoked:
+      - name: api
+        before: "2026-01-31T12:00:00Z"
+        reason: key_compromise
 
 - name: Keep thousands of certificates that a file declares
   zerotrust.platform.pki:
@@ -619,57 +822,19 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._pki import key
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.crypto import check_version
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.declaration import PRESETS, Source, parse
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.issuers import Surroundings
-from ansible_collections.zerotrust.platform.plugins.module_utils._pki.model import (
-    ALTERNATIVE_NAMES,
-    AUTHORITY_FILES,
-    CERTIFICATE_FILES,
-    KEY_TYPES,
-    PROFILES,
-    SUBJECT_FIELDS,
+from ansible_collections.zerotrust.platform.plugins.module_utils._pki.options import (
+    AUTHORITY_OPTIONS,
+    CERTIFICATE_OPTIONS,
+    REVOCATION_OPTIONS,
 )
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.planning import OWNER, plan_pki
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.source import read_source
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.tree import apply_pki, records_of, reloads_of
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.atomic import Tree
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.files import apply_tree, plan_tree
+from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.policy import Limits
 
 SHOWN_CERTIFICATES = 1000
-# What is said of a file with a key is no secret.
-PERMISSION = {
-    "type": "dict",
-    "options": {name: {"type": "str"} for name in ("owner", "group", "mode")},
-    "no_log": False,
-}
-
-WORDS = {"type": "list", "elements": "str"}
-ACME_OPTIONS = {
-    "directory": {"type": "str", "required": True},
-    "contact": WORDS,
-    "terms_agreed": {"type": "bool", "default": False},
-    "eab": {
-        "type": "dict",
-        "options": {
-            "kid": {"type": "str", "required": True},
-            "hmac_key": {"type": "str", "required": True, "no_log": True},
-        },
-    },
-    "challenge": {
-        "type": "dict",
-        "options": {
-            "type": {"type": "str", "choices": ["http-01", "dns-01"], "default": "http-01"},
-            "webroot": {"type": "path"},
-            "address": {"type": "str"},
-            "port": {"type": "int", "default": 80},
-            "present": WORDS,
-            "cleanup": WORDS,
-        },
-    },
-    "ca_file": {"type": "path"},
-    "preferred_chain": {"type": "str"},
-    "profile": {"type": "str"},
-    "timeout": {"type": "str"},
-}
-EXTERNAL_OPTIONS = {"ca_file": {"type": "path", "required": True}, "signed": {"type": "path"}}
 
 
 def body(module: AnsibleModule) -> Work:
@@ -699,6 +864,8 @@ def body(module: AnsibleModule) -> Work:
             datetime.now(timezone.utc),
             adopt=params["adopt"],
             purge=params["purge"],
+            archive=params["archive"] or "",
+            limits=Limits(**(params["limits"] or {})),
             around=Surroundings(runner(module), module.warn),
         )
     except BaseException:
@@ -745,7 +912,7 @@ def sources(params: dict) -> list:
         found.append(Source(PRESETS[params["preset"]], f"preset {params['preset']}"))
     if params["src"]:
         found.append(read_source(params["src"]))
-    found.append(Source({key: params[key] for key in ("authorities", "certificates") if params[key]}))
+    found.append(Source({key: params[key] for key in ("authorities", "certificates", "revoked") if params[key]}))
     return found
 
 
@@ -759,54 +926,28 @@ def shown(certificates: list) -> dict:
     }
 
 
-def item_options(files: tuple, **others: dict) -> dict:
-    return {
-        "name": {"type": "str", "required": True},
-        "issuer": {"type": "str"},
-        "common_name": {"type": "str"},
-        "subject": {"type": "dict", "options": {name: {"type": "str"} for name in SUBJECT_FIELDS}},
-        "key_type": {"type": "str", "choices": list(KEY_TYPES), "no_log": False},
-        "valid_for": {"type": "str"},
-        "renew_before": {"type": "str"},
-        # The name of a file is no secret.
-        "files": {"type": "dict", "options": {name: {"type": "str", "no_log": False} for name in files}},
-        **others,
-    }
-
-
 def main() -> None:
-    names = {name: {"type": "list", "elements": "str"} for name in ALTERNATIVE_NAMES}
-    outside = {
-        "acme": {"type": "dict", "options": ACME_OPTIONS},
-        "external": {"type": "dict", "options": EXTERNAL_OPTIONS},
-    }
-    authority = item_options(AUTHORITY_FILES, path_length={"type": "int"}, **outside)
-    certificate = item_options(
-        CERTIFICATE_FILES,
-        issuer={"type": "str", "required": True},
-        profile={"type": "str", "choices": list(PROFILES), "default": PROFILES[0]},
-        permissions={"type": "dict", "options": dict.fromkeys(CERTIFICATE_FILES, PERMISSION)},
-        keystore_passphrase={"type": "str", "no_log": True},
-        # A name, and no secret.
-        kubernetes_secret={
-            "type": "dict",
-            "options": {"name": {"type": "str"}, "namespace": {"type": "str"}},
-            "no_log": False,
-        },
-        reload={"type": "list", "elements": "str"},
-        **names,
-    )
     module = AnsibleModule(
         argument_spec={
             **PLAN_OPTIONS,
             "path": {"type": "path", "required": True},
             "preset": {"type": "str", "choices": list(PRESETS)},
             "src": {"type": "path"},
-            "authorities": {"type": "list", "elements": "dict", "options": authority},
-            "certificates": {"type": "list", "elements": "dict", "options": certificate},
+            "authorities": {"type": "list", "elements": "dict", "options": AUTHORITY_OPTIONS},
+            "certificates": {"type": "list", "elements": "dict", "options": CERTIFICATE_OPTIONS},
+            "revoked": {"type": "list", "elements": "dict", "options": REVOCATION_OPTIONS},
             "keystore_passphrase": {"type": "str", "no_log": True},
             "adopt": {"type": "bool", "default": False},
             "purge": {"type": "bool", "default": False},
+            "archive": {"type": "str"},
+            "limits": {
+                "type": "dict",
+                "options": {
+                    "delete": {"type": "int", "default": 30},
+                    "update": {"type": "int", "default": 30},
+                    "objects": {"type": "int", "default": 10},
+                },
+            },
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
             "lock_timeout": {"type": "float", "default": 60},
         },

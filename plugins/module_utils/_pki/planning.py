@@ -42,6 +42,7 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.file
     owned_manifest,
 )
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.manifest import Manifest
+from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.paths import check_relative_path
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.plan import (
     DELETE,
     UPDATE,
@@ -59,7 +60,7 @@ class PkiPlan:
     plan: what is shown. The rest is for the apply.
     sources: path -> `outputs.source` of what can be compared by that only.
     kept: files of ours that are no longer declared and stay: path -> digest. removes: those that go.
-    left: what a crash has left.
+    archives: where copies of some of them are made before: path -> path. left: what a crash has left.
     publications: the revocation lists that are signed. around: as it was given.
     reloads: the certificates whose command an earlier run owes.
     """
@@ -71,6 +72,7 @@ class PkiPlan:
     sources: Mapping[str, str]
     kept: Mapping[str, str]
     removes: frozenset[str]
+    archives: Mapping[str, str]
     left: tuple[str, ...]
     reloads: frozenset[str]
     publications: list[Publication]
@@ -85,12 +87,14 @@ def plan_pki(
     *,
     adopt: bool = False,
     purge: bool = False,
+    archive: str = "",
     limits: Optional[Limits] = None,
     around: Optional[Surroundings] = None,
 ) -> PkiPlan:
     """What has to be done so that the tree is as declared at a moment (aware, UTC). Reads only.
 
-    adopt: take over files that are there and not ours. purge: remove files of ours that are no longer declared.
+    adopt: take over files that are there and not ours. purge: remove files of ours that are no longer declared, or with
+    `archive`, a directory of the tree, move them there.
     limits: how much a declaration may change; nothing that time brings about counts.
     around: what some issuers and some files need.
     """
@@ -99,7 +103,7 @@ def plan_pki(
     planner = _Planner(tree, declaration, now, adopt, outside)
     for request in declaration.requests:
         planner.look(request)
-    return planner.finish(purge, limits or Limits(), around)
+    return planner.finish(purge, check_relative_path(archive) if archive else "", limits or Limits(), around)
 
 
 class _Planner:
@@ -258,7 +262,7 @@ class _Planner:
 
     # All of them
 
-    def finish(self, purge: bool, limits: Limits, around: Surroundings) -> PkiPlan:
+    def finish(self, purge: bool, archive: str, limits: Limits, around: Surroundings) -> PkiPlan:
         keeps = {path for issuer in self.outside.values() for path in issuer.keeps} | self.books.keeps()
         declared = {path for request in self.declaration.requests for path in request.files.values()}
         if not self.errors:
@@ -270,6 +274,7 @@ class _Planner:
         others = sorted(path for path in (*self.manifest.files, *self.manifest.pending) if path not in declared)
         kept = {path: state.digest for path in others for state in [self._stale(path)] if state is not None}
         foreign, left = look_around(self.tree, self.manifest, declared | keeps)
+        foreign = [path for path in foreign if not archive or not f"{archive}/".startswith(path)]
         items = self.order
         owed = self._owed(items)
         for item in items:
@@ -279,13 +284,16 @@ class _Planner:
         found = [change for some in by_item for change in some]
         unchanged = sum(not some for some in by_item)
         settled = [item for item in items if not item.issues and not item.pending]
+        archives: Mapping[str, str] = {}
         removes = {path for item in settled for path in item.issuer.needless(item) if path in kept}
         found.extend(Change(DELETE, "temporary", path, ("left_by_a_crash",)) for path in sorted(removes))
         found.extend(self.books.changes())
         removes |= self.books.removes() & kept.keys()
         if purge:
             stale = kept.keys() - keeps
-            deletes = [Change(DELETE, "file", path, ("not_declared",)) for path in sorted(stale)]
+            why = ("not_declared", "archived") if archive else ("not_declared",)
+            deletes = [Change(DELETE, "file", path, why) for path in sorted(stale)]
+            archives = {path: f"{archive}/{self.now:%Y%m%dT%H%M%SZ}/{path}" for path in stale if archive}
             check_limits(Plan(tuple(deletes)), len(self.manifest.files), len(items), limits)
             found.extend(deletes)
             removes |= stale
@@ -305,6 +313,7 @@ class _Planner:
             self.sources,
             kept,
             frozenset(removes),
+            archives,
             tuple(left),
             owed,
             self.books.publications,

@@ -178,6 +178,10 @@ class _Run:
         self._keep_ledgers()
         for path, content in lists.items():
             self.keep(path, content, outputs.FILE_MODE)
+        for path, copy in self.plan.archives.items():
+            state = self.tree.read(path)
+            if state is not None:
+                self.tree.write(copy, *Write(state.content, state.mode, state.uid, state.gid))
         self.sources = {path: source for path, source in self.sources.items() if path in self.files}
         finish(self.tree, self.before, self.after, self.plan.removes)
 

@@ -247,3 +247,25 @@ def test_a_purge_of_too_much_is_refused(pki):
     error = refused(pki, many(10), purge=True)
     assert error.reason == "limit_exceeded"
     assert pki.run(many(10), purge=True, limits=Limits(delete=50)).plan.counts["delete"] == 40
+
+
+# What is no longer declared
+
+
+def test_what_is_no_longer_declared_is_archived(pki):
+    pki.run(data(api(), api(name="web")))
+    before = {name: content for name, content in pki.contents().items() if name.startswith("web/")}
+    plan = pki.run(data(), purge=True, archive="retired")
+    assert set(reasons(plan).values()) == {("not_declared", "archived")}
+    assert not pki.path("web").exists()
+    moved = {name.split("/", 2)[2]: content for name, content in pki.contents().items() if "retired" in name}
+    assert moved == before
+    (key,) = pki.path("retired").rglob("key.pem")
+    assert key.stat().st_mode & 0o777 == 0o600
+    again = pki.run(data(), purge=True, archive="retired").plan
+    assert (again.changed, again.foreign) == (False, ())
+
+
+def test_an_archive_lies_in_the_tree(pki):
+    pki.run(data())
+    assert refused(pki, data(), purge=True, archive="../x").reason == "bad_path"
