@@ -13,7 +13,8 @@ version_added: 0.1.0
 description:
   - Tells version, edition and mode of a Kong node, and how many entities it has, by kind and by owner.
   - With a declaration, in O(src) or O(state), makes the plan that M(zerotrust.platform.kong_sync) would make with the
-    same options, and says whether there is anything in it. That is drift.
+    same options, and says whether there is anything in it. That is drift. For a gateway of a service graph, or with API
+    keys that M(zerotrust.platform.kong_sync) makes, run that in check mode instead, as it has the options for these.
   - Judges how the node is set up, from the settings that its Admin API tells, from whether that answers a stranger, and
     from the certificate that it shows. Nothing is sent to other addresses than O(connection.url).
   - Changes nothing. What it finds lets the task fail only as O(fail_on) says.

@@ -31,7 +31,7 @@ options:
   passphrases:
     description:
       - The passphrases of PKCS#12 files and private keys. Each is tried on each.
-      - Without them, an encrypted private key is passed over, and a PKCS#12 file is a problem.
+      - A PKCS#12 file that none of them opens is a problem. An encrypted private key is passed over.
     type: list
     elements: str
   trusted:

@@ -18,8 +18,8 @@ from pathlib import Path
 import pytest
 
 SYSTEMD = Path("/lib/systemd/systemd")
-#: The hierarchy by which systemd tells processes apart: its own of cgroup v1, or that of v2.
-CGROUPS = next((path for path in map(Path, ("/sys/fs/cgroup/systemd", "/sys/fs/cgroup")) if path.is_dir()), None)
+#: The hierarchy by which systemd tells processes apart: one of its own in version 1 of control groups, the one of 2.
+CGROUPS = Path("/sys/fs/cgroup/systemd" if Path("/sys/fs/cgroup/systemd").is_dir() else "/sys/fs/cgroup")
 
 _BOOT = """set -eu
 mount --make-rprivate /
@@ -31,6 +31,8 @@ mount -t proc proc proc
 mount -t tmpfs tmpfs run
 mount --rbind /dev dev
 mount --rbind /sys sys
+# The control group of our own is the root of what is seen from here.
+mount --bind "$GROUP" "$PLACE/root$CGROUPS"
 mkdir -p srv/shared
 mount --bind "$SHARED" srv/shared
 rm -rf etc/systemd/system/*.wants
@@ -45,7 +47,7 @@ exec chroot . env -i container=other PATH=/usr/sbin:/usr/bin:/sbin:/bin \
 
 def run(folder: Path, script: str) -> str:
     """What a shell script says that runs there as root. It finds `folder` as /srv/shared, and changes nothing else."""
-    if os.geteuid() != 0 or not SYSTEMD.exists() or CGROUPS is None or shutil.which("unshare") is None:
+    if os.geteuid() != 0 or not SYSTEMD.exists() or not CGROUPS.is_dir() or shutil.which("unshare") is None:
         pytest.skip("needs root, systemd, cgroups and unshare(1)")
     (folder / "script").write_text(script, encoding="utf-8")
     (folder / "boot").write_text(_BOOT, encoding="utf-8")
@@ -54,10 +56,11 @@ def run(folder: Path, script: str) -> str:
     group = CGROUPS / f"zerotrust-test-{uuid.uuid4().hex[:8]}"
     group.mkdir()
     join = f'echo $$ > "{group}/cgroup.procs" && exec unshare -fmpuC --kill-child sh "{folder}/boot"'
+    environment = {"PLACE": place, "SHARED": folder, "CGROUPS": CGROUPS, "GROUP": group}
     try:
         console = subprocess.run(
             ["sh", "-c", join],
-            env={**os.environ, "PLACE": str(place), "SHARED": str(folder)},
+            env={**os.environ, **{name: str(value) for name, value in environment.items()}},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -27,7 +27,7 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._acme.settings 
 from ansible_collections.zerotrust.platform.plugins.module_utils._commands import Run
 from ansible_collections.zerotrust.platform.plugins.module_utils._errors import PlatformError
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.atomic import Tree
-from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.paths import parents
+from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.paths import FileError, parents
 
 _PLACE = ".well-known/acme-challenge"
 #: base64url (RFC 8555, 8.3). It becomes a file's name.
@@ -57,7 +57,7 @@ def shown(challenge: Challenge, proofs: Sequence[Proof], run: Run, warn: Warn) -
     if challenge.type == DNS_01:
         way = _records(challenge, proofs, run, warn)
     elif challenge.webroot is not None:
-        way = _files(challenge.webroot, proofs)
+        way = _files(challenge.webroot, proofs, warn)
     else:
         way = _listener(challenge.address, challenge.port, proofs)
     with way:
@@ -68,21 +68,33 @@ def shown(challenge: Challenge, proofs: Sequence[Proof], run: Run, warn: Warn) -
 
 
 @contextmanager
-def _files(webroot: str, proofs: Sequence[Proof]) -> Iterator[None]:
+def _files(webroot: str, proofs: Sequence[Proof], warn: Warn) -> Iterator[None]:
     if not File(webroot).is_dir():
         raise PlatformError(f"webroot {webroot!r} is no directory on this machine", "bad_webroot")
-    paths = {f"{_PLACE}/{proof.token}": proof.value.encode("ascii") for proof in proofs}
     made = [place for place in (_PLACE, *parents(_PLACE)) if not File(webroot, place).is_dir()]
+    written: list[str] = []
     with Tree(webroot) as tree:
         try:
-            for path, content in paths.items():
-                tree.write(path, content, 0o644)
+            for proof in proofs:
+                try:
+                    tree.write(f"{_PLACE}/{proof.token}", proof.value.encode("ascii"), 0o644)
+                except FileError as error:
+                    # It is of a directory that is not ours, and stops nobody else.
+                    raise PlatformError(f"webroot: {error.message}", "bad_webroot") from error
+                written.append(f"{_PLACE}/{proof.token}")
             yield
         finally:
-            for path in paths:
-                tree.remove(path)
-            for place in made:
-                tree.remove_empty(place)
+            _unlink(tree, written, made, warn)
+
+
+def _unlink(tree: Tree, files: Sequence[str], directories: Sequence[str], warn: Warn) -> None:
+    try:
+        for path in files:
+            tree.remove(path)
+        for directory in directories:
+            tree.remove_empty(directory)
+    except FileError as error:
+        warn(f"the answer to a challenge stays in the webroot: {error.message}")
 
 
 # http-01: a listener of our own

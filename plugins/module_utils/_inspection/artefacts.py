@@ -153,10 +153,8 @@ def _read_key(found: _Content, what: str, block: bytes, tries: Sequence[Optional
             continue
         else:
             return True
-    # An encrypted key that nobody gave a passphrase for is as it should be.
-    if encrypted and len(tries) > 1:
-        found.problem("passphrase", f"{what} is opened by none of the passphrases")
-    elif not encrypted and not der:
+    # An encrypted key that none of the passphrases opens is as it should be: it may be for others to open.
+    if not encrypted and not der:
         found.problem("bad_pem", f"{what} cannot be decoded")
     return encrypted
 

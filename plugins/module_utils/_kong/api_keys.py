@@ -18,7 +18,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
-from typing import Any
+from typing import Any, Optional, TypeVar
 
 from ansible_collections.zerotrust.platform.plugins.module_utils._api_keys.files import (
     KeyFiles,
@@ -64,6 +64,8 @@ API_KEYS_OPTIONS: dict[str, dict[str, Any]] = {
         },
     },
 }
+
+_Read = TypeVar("_Read")
 
 #: Names that a result shows of each list.
 _SHOWN = 100
@@ -150,23 +152,33 @@ def _consumers(state: State, options: Mapping[str, Any], given: Mapping[str, Any
 
 
 def _rotation(options: Mapping[str, Any], now: datetime) -> Rotation:
-    try:
-        name = "overlap"
-        text = str(options["overlap"])
-        overlap = timedelta(seconds=0 if text == "0" else duration(text))
-        name = "max_age"
-        max_age = timedelta(seconds=duration(options["max_age"])) if options.get("max_age") else None
-        name = "rotate_before"
-        before = parse_time(options["rotate_before"]) if options.get("rotate_before") else None
-        if before is not None and before > now:
-            raise ValueError(f"is in the future; now it is {time_text(now)}")
-    except ValueError as error:
-        raise PlatformError(f"api_keys.{name}: {options[name]!r}: {error}", "bad_option") from None
+    overlap = _option(options, "overlap", _length) or timedelta(0)
+    max_age = _option(options, "max_age", _length)
+    before = _option(options, "rotate_before", parse_time)
+    if before is not None and before > now:
+        raise PlatformError(
+            f"api_keys.rotate_before: {options['rotate_before']!r} is in the future; now it is {time_text(now)}",
+            "bad_option",
+        )
     if max_age is not None and max_age <= overlap:
         raise PlatformError(
-            f"api_keys.max_age: {options['max_age']} is no longer than the overlap ({text})", "bad_option"
+            f"api_keys.max_age: {options['max_age']} is no longer than the overlap ({options['overlap']})", "bad_option"
         )
     return Rotation(overlap, max_age, before, frozenset(options.get("rotate") or ()))
+
+
+def _option(options: Mapping[str, Any], name: str, read: Callable[[str], _Read]) -> Optional[_Read]:
+    """The value of an option, None if it is not set."""
+    if not options.get(name):
+        return None
+    try:
+        return read(str(options[name]))
+    except ValueError as error:
+        raise PlatformError(f"api_keys.{name}: {options[name]!r}: {error}", "bad_option") from None
+
+
+def _length(text: str) -> timedelta:
+    return timedelta(seconds=0 if text == "0" else duration(text))
 
 
 def _unrecorded(

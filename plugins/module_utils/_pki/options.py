@@ -2,10 +2,14 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The options of the items that the module `pki` takes. They are documented there, and read by `requests`."""
+"""The options by which a task declares a certificate tree; the fragment `zerotrust.platform.pki` documents them.
+
+`declaration` has the last word on what may be in them, as the same may come from a file: defaults are there as well.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.model import (
@@ -19,108 +23,100 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._pki.model impo
 )
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.policies import REASONS
 
-Options = dict[str, dict[str, Any]]
+Option = dict[str, Any]
 
-_WORDS = {"type": "list", "elements": "str"}
-# What is said of a file with a key is no secret.
-_PERMISSION = {
-    "type": "dict",
-    "options": {name: {"type": "str"} for name in ("owner", "group", "mode")},
-    "no_log": False,
+
+def _text(**others: Any) -> Option:
+    return {"type": "str", **others}
+
+
+def _words() -> Option:
+    return {"type": "list", "elements": "str"}
+
+
+def _mapping(options: dict[str, Option], **others: Any) -> Option:
+    return {"type": "dict", "options": options, **others}
+
+
+def _mappings(options: dict[str, Option]) -> Option:
+    return {"type": "list", "elements": "dict", "options": options}
+
+
+def _files(names: Iterable[str]) -> Option:
+    # The name of a file is no secret, whatever the file holds.
+    return _mapping({name: _text(no_log=False) for name in names})
+
+
+_COMMON: dict[str, Option] = {
+    "name": _text(required=True),
+    "issuer": _text(),
+    "common_name": _text(),
+    "subject": _mapping({name: _text() for name in SUBJECT_FIELDS}),
+    "key_type": _text(choices=list(KEY_TYPES), no_log=False),
+    "valid_for": _text(),
+    "renew_before": _text(),
+    "backdate": _text(),
+    "rotation_policy": _text(choices=["never", "always"]),
+    "passphrase": _text(no_log=True),
+    "passphrase_file": {"type": "path", "no_log": False},
+    "extensions": _mappings(
+        {"oid": _text(required=True), "critical": {"type": "bool", "default": False}, "value": _text(required=True)}
+    ),
 }
-
-
-_ACME = {
-    "directory": {"type": "str", "required": True},
-    "contact": _WORDS,
+_SUBTREES = _mapping({kind: _words() for kind in ALTERNATIVE_NAMES})
+_CHALLENGE: dict[str, Option] = {
+    "type": _text(choices=["http-01", "dns-01"], default="http-01"),
+    "webroot": {"type": "path"},
+    "address": _text(),
+    "port": {"type": "int", "default": 80},
+    "present": _words(),
+    "cleanup": _words(),
+}
+_ACME: dict[str, Option] = {
+    "directory": _text(required=True),
+    "contact": _words(),
     "terms_agreed": {"type": "bool", "default": False},
-    "eab": {
-        "type": "dict",
-        "options": {
-            "kid": {"type": "str", "required": True},
-            "hmac_key": {"type": "str", "required": True, "no_log": True},
-        },
-    },
-    "challenge": {
-        "type": "dict",
-        "options": {
-            "type": {"type": "str", "choices": ["http-01", "dns-01"], "default": "http-01"},
-            "webroot": {"type": "path"},
-            "address": {"type": "str"},
-            "port": {"type": "int", "default": 80},
-            "present": _WORDS,
-            "cleanup": _WORDS,
-        },
-    },
+    "eab": _mapping({"kid": _text(required=True), "hmac_key": _text(required=True, no_log=True)}),
+    "challenge": _mapping(_CHALLENGE),
     "ca_file": {"type": "path"},
-    "preferred_chain": {"type": "str"},
-    "profile": {"type": "str"},
-    "timeout": {"type": "str"},
+    "preferred_chain": _text(),
+    "profile": _text(),
+    "timeout": _text(),
 }
-_EXTERNAL = {"ca_file": {"type": "path", "required": True}, "signed": {"type": "path"}}
-
-_SUBTREES = {"type": "dict", "options": dict.fromkeys(ALTERNATIVE_NAMES, _WORDS)}
-_CRL = {name: {"type": "str"} for name in ("valid_for", "renew_before", "url")}
-
-
-def _item(files: tuple[str, ...], **others: dict[str, Any]) -> Options:
-    return {
-        "name": {"type": "str", "required": True},
-        "issuer": {"type": "str"},
-        "common_name": {"type": "str"},
-        "subject": {"type": "dict", "options": {name: {"type": "str"} for name in SUBJECT_FIELDS}},
-        "key_type": {"type": "str", "choices": list(KEY_TYPES), "no_log": False},
-        "valid_for": {"type": "str"},
-        "renew_before": {"type": "str"},
-        "backdate": {"type": "str"},
-        "rotation_policy": {"type": "str", "choices": ["never", "always"]},
-        "passphrase": {"type": "str", "no_log": True},
-        # The name of a file is no secret.
-        "passphrase_file": {"type": "path", "no_log": False},
-        "files": {"type": "dict", "options": {name: {"type": "str", "no_log": False} for name in files}},
-        "extensions": {
-            "type": "list",
-            "elements": "dict",
-            "options": {
-                "oid": {"type": "str", "required": True},
-                "critical": {"type": "bool", "default": False},
-                "value": {"type": "str", "required": True},
-            },
-        },
-        **others,
-    }
-
-
-AUTHORITY_OPTIONS = _item(
-    (*AUTHORITY_FILES, *CRL_FILES),
-    path_length={"type": "int"},
-    name_constraints={"type": "dict", "options": {"permitted": _SUBTREES, "excluded": _SUBTREES}},
-    crl={"type": "dict", "options": _CRL},
-    generation={"type": "int"},
-    overlap={"type": "str"},
-    imported={"type": "bool"},
-    acme={"type": "dict", "options": _ACME},
-    external={"type": "dict", "options": _EXTERNAL},
-)
-CERTIFICATE_OPTIONS = _item(
-    CERTIFICATE_FILES,
-    issuer={"type": "str", "required": True},
-    profile={"type": "str", "choices": list(PROFILES), "default": PROFILES[0]},
-    permissions={"type": "dict", "options": dict.fromkeys(CERTIFICATE_FILES, _PERMISSION)},
-    keystore_passphrase={"type": "str", "no_log": True},
+_AUTHORITY: dict[str, Option] = {
+    **_COMMON,
+    "files": _files((*AUTHORITY_FILES, *CRL_FILES)),
+    "path_length": {"type": "int"},
+    "name_constraints": _mapping({"permitted": _SUBTREES, "excluded": _SUBTREES}),
+    "crl": _mapping({name: _text() for name in ("valid_for", "renew_before", "url")}),
+    "generation": {"type": "int"},
+    "overlap": _text(),
+    "imported": {"type": "bool"},
+    "acme": _mapping(_ACME),
+    "external": _mapping({"ca_file": {"type": "path", "required": True}, "signed": {"type": "path"}}),
+}
+_PERMISSION = _mapping({"owner": _text(), "group": _text(), "mode": _text()}, no_log=False)
+_CERTIFICATE: dict[str, Option] = {
+    **_COMMON,
+    "issuer": _text(required=True),
+    "files": _files(CERTIFICATE_FILES),
+    "profile": _text(choices=list(PROFILES), default=PROFILES[0]),
+    "permissions": _mapping(dict.fromkeys(CERTIFICATE_FILES, _PERMISSION)),
+    "keystore_passphrase": _text(no_log=True),
     # A name, and no secret.
-    kubernetes_secret={
-        "type": "dict",
-        "options": {"name": {"type": "str"}, "namespace": {"type": "str"}},
-        "no_log": False,
-    },
-    reload=_WORDS,
-    **dict.fromkeys(ALTERNATIVE_NAMES, _WORDS),
-)
-REVOCATION_OPTIONS: Options = {
-    "serial": {"type": "str"},
-    "issuer": {"type": "str"},
-    "name": {"type": "str"},
-    "before": {"type": "str"},
-    "reason": {"type": "str", "choices": list(REASONS), "default": REASONS[0]},
+    "kubernetes_secret": _mapping({"name": _text(), "namespace": _text()}, no_log=False),
+    "reload": _words(),
+    **{kind: _words() for kind in ALTERNATIVE_NAMES},
+}
+_REVOCATION: dict[str, Option] = {
+    "serial": _text(),
+    "issuer": _text(),
+    "name": _text(),
+    "before": _text(),
+    "reason": _text(choices=list(REASONS), default=REASONS[0]),
+}
+DECLARATION_OPTIONS: dict[str, Option] = {
+    "authorities": _mappings(_AUTHORITY),
+    "certificates": _mappings(_CERTIFICATE),
+    "revoked": _mappings(_REVOCATION),
 }

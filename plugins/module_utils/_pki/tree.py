@@ -58,7 +58,7 @@ def apply_pki(tree: Tree, pki_plan: PkiPlan) -> list[dict[str, Any]]:
         messages = [error.message for error in failures]
         more = f" (and {len(messages) - 1} more)" if len(messages) > 1 else ""
         failure = PlatformError(messages[0] + more, failures[0].reason, messages if more else ())
-        failure.result = {"certificates": found}
+        failure.result = {"certificates": found, "changed": run.changed}
         raise failure
     return found
 
@@ -88,6 +88,8 @@ class _Run:
         self.sources = dict(pki_plan.sources)
         #: The names of certificates whose program has to be told of new files.
         self.reloads = set(pki_plan.reloads)
+        #: Whether anything that was planned has been done, beside what issuers keep for themselves.
+        self.changed = bool(pki_plan.left or pki_plan.removes)
 
     @property
     def after(self) -> Manifest:
@@ -110,6 +112,9 @@ class _Run:
             if not item.request.is_authority:
                 try:
                     self.write([item])
+                except FileError:
+                    # Not the issuer's refusal: the others could not be written either.
+                    raise
                 except PlatformError as error:
                     item.failed = error.reason
                     failures.append(PlatformError(f"certificate {item.request.name!r}: {error.message}", error.reason))
@@ -141,6 +146,7 @@ class _Run:
         self.files.update(digests)
         make_room(self.tree, self.before, self.after, self.plan.removes)
         write_units(self.tree, writes, units)
+        self.changed = self.changed or bool(writes)
         for item in items:
             if item.issues:
                 item.issuer.done(item, self)

@@ -5,7 +5,8 @@
 """Nodes for the tests: the stand-in, and a real one where the environment names it.
 
 `KONG_ADMIN_URL`: the Admin API of a node with a database; `KONG_DBLESS_URL`: of one without; `KONG_ADMIN_TOKEN`: the
-token both ask for, if any. The configuration of a node without a database is put back after each test.
+token both ask for, if any; `KONG_PROXY_URL`: the proxy of the first. What a test makes on a node with a database has a
+tag of its own and is removed; the configuration of a node without one is put back after each test.
 """
 
 from __future__ import annotations

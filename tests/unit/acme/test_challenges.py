@@ -96,6 +96,17 @@ def test_a_webroot_has_to_be_a_directory(tmp_path):
     assert caught.value.reason == "bad_webroot"
 
 
+def test_p09_a_link_in_a_webroot_is_not_followed(tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "www").mkdir()
+    (tmp_path / "www" / ".well-known").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(PlatformError) as caught, show(Challenge(HTTP_01, str(tmp_path / "www"))):
+        pass
+    assert caught.value.reason == "bad_webroot"
+    assert "is a symbolic link" in caught.value.message
+    assert not list((tmp_path / "elsewhere").iterdir())
+
+
 @pytest.mark.parametrize("token", ["", "../../etc/cron.d/x", "a/b", "a\n", "ä"])
 def test_p08_a_token_that_is_none_is_not_written(tmp_path, token):
     with pytest.raises(PlatformError) as caught, show(Challenge(HTTP_01, str(tmp_path)), Proof("a", token, "x")):

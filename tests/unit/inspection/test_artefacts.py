@@ -76,7 +76,7 @@ def test_p05_p07_encrypted_keys(files, leaf):
     key = openssl("pkcs8", "-topk8", "-in", files / "key", "-passout", f"pass:{PASSPHRASE}")
     unopened = read_artefact("k", key)
     assert (unopened.keys, unopened.private, unopened.problems) == ((), True, ())
-    assert [problem.code for problem in read_artefact("k", key, ["wrong"]).problems] == ["passphrase"]
+    assert read_artefact("k", key, ["wrong"]) == unopened
     assert read_artefact("k", key, ["wrong", PASSPHRASE]).keys == (spki(leaf.key.public_key()),)
     # A key that needs none is read whatever is given.
     assert read_artefact("k", pem(leaf.key), [PASSPHRASE]).keys == (spki(leaf.key.public_key()),)

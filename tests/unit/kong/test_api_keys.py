@@ -31,7 +31,7 @@ from tests.unit.kong.helpers import inline
 NOW = datetime(2026, 1, 31, 12, tzinfo=timezone.utc)
 DAY = timedelta(days=1)
 TAGS = ["zerotrust.platform"]
-USERS = [{"username": "admin-user"}, {"username": "api-user"}]
+USERS = ({"username": "admin-user"}, {"username": "api-user"})
 
 
 @pytest.fixture(params=["postgres", "dbless"])
@@ -68,7 +68,7 @@ class User:
     ) -> Iterator[tuple[ApiKeys, Sync]]:
         client = NodeClient(Connection(self.admin.url, use_proxy=False))
         with contextlib.closing(client):
-            state = inline(consumers=users, services=[{"name": "s", "host": "s.test"}])
+            state = inline(consumers=list(users), services=[{"name": "s", "host": "s.test"}])
             keys = prepare_keys(client, state, self.options(**options), self.now)
             provider = provider_of(client, node_of(client), keys.state, True, keys.rows)
             limits = limits or Limits(delete=100, update=100, allow_empty=True)
@@ -242,7 +242,7 @@ def test_the_end_of_many_keys_was_announced_and_meets_no_limit(user: User) -> No
         ({"max_age": "soon"}, "api_keys.max_age: 'soon': must be"),
         ({"max_age": "7d"}, "api_keys.max_age: 7d is no longer than the overlap (7d)"),
         ({"rotate_before": "soon"}, "api_keys.rotate_before: 'soon': 'soon' is no time such as"),
-        ({"rotate_before": "2026-02-01"}, "'2026-02-01': is in the future; now it is 2026-01-31T12:00:00Z"),
+        ({"rotate_before": "2026-02-01"}, "'2026-02-01' is in the future; now it is 2026-01-31T12:00:00Z"),
         ({"rotate": ["apii-user"]}, "api_keys.rotate: 'apii-user' is no consumer of the state"),
         ({"consumers": ["x"]}, "api_keys.consumers: 'x' is no consumer of the state"),
         ({"given": {"x": ["k"]}}, "api_keys.given: 'x' is no consumer of the state"),

@@ -329,7 +329,8 @@ def test_a_gateway_is_taken_over_by_its_tags_alone(url: str, mode: str) -> None:
         for rows in after.values():
             for row in rows:
                 row["tags"] = sorted(set(row["tags"]) - set(OURS)) or None
-        assert after == before
+        # What is loaded anew has another time.
+        assert _timeless(after) == _timeless(before)
         assert converges(url, what)["unchanged"] == len(what.entities)
 
 

@@ -1,0 +1,157 @@
+# Copyright: (c) 2026, zerotrust.platform contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""SPIRE on hosts without Kubernetes: systemd units, and the entries of workloads that Docker Compose runs.
+
+A unit says of which release it is (``X-SPIRE-Version``, which systemd passes over), so that the next change can be
+judged by what a host really has.
+
+All hosts go under one SPIFFE ID, the parent of every entry. With x509pop it belongs to every host whose certificate
+leads to one of the node authorities; with join tokens a token is made for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from ansible_collections.zerotrust.platform.plugins.module_utils._enforcement.common import MANAGED_BY
+from ansible_collections.zerotrust.platform.plugins.module_utils._enforcement.spire import X509_SVID_TTL
+from ansible_collections.zerotrust.platform.plugins.module_utils._graph.model import Graph
+from ansible_collections.zerotrust.platform.plugins.module_utils._spire_install.options import JOIN_TOKEN, POSTGRES
+from ansible_collections.zerotrust.platform.plugins.module_utils._spire_install.settings import Settings
+
+SERVER_UNIT = "spire-server.service"
+AGENT_UNIT = "spire-agent.service"
+
+Lines = list[tuple[str, str]]
+
+CONFINED: Lines = [
+    ("NoNewPrivileges", "yes"),
+    ("LockPersonality", "yes"),
+    ("MemoryDenyWriteExecute", "yes"),
+    ("PrivateDevices", "yes"),
+    ("PrivateTmp", "yes"),
+    ("ProtectClock", "yes"),
+    ("ProtectControlGroups", "yes"),
+    ("ProtectHostname", "yes"),
+    ("ProtectKernelLogs", "yes"),
+    ("ProtectKernelModules", "yes"),
+    ("ProtectKernelTunables", "yes"),
+    ("ProtectSystem", "strict"),
+    ("RemoveIPC", "yes"),
+    ("RestrictAddressFamilies", "AF_UNIX AF_INET AF_INET6"),
+    ("RestrictNamespaces", "yes"),
+    ("RestrictRealtime", "yes"),
+    ("RestrictSUIDSGID", "yes"),
+    ("SystemCallArchitectures", "native"),
+    ("SystemCallFilter", "@system-service"),
+    ("SystemCallFilter", "~@privileged @resources"),
+    ("SystemCallErrorNumber", "EPERM"),
+    ("UMask", "0077"),
+    ("LimitNOFILE", "65536"),
+]
+"""What both have in common (systemd.exec(5), "Sandboxing")."""
+
+
+def server_unit(settings: Settings) -> str:
+    hosts = settings.hosts
+    service: Lines = [
+        ("User", hosts.user),
+        ("Group", hosts.user),
+        ("ExecStart", f"{hosts.bin_dir}/spire-server run -config {hosts.config_dir}/server.conf"),
+        ("StateDirectory", "spire/server"),
+        ("StateDirectoryMode", "0700"),
+        ("RuntimeDirectory", "spire/server"),
+        ("RuntimeDirectoryMode", "0750"),
+        ("CapabilityBoundingSet", ""),
+        ("AmbientCapabilities", ""),
+        ("PrivateUsers", "yes"),
+        ("ProcSubset", "pid"),
+        ("ProtectHome", "yes"),
+        ("ProtectProc", "invisible"),
+        *CONFINED,
+    ]
+    if settings.datastore.type == POSTGRES:
+        service.insert(2, ("EnvironmentFile", f"{hosts.config_dir}/server.env"))
+    return _unit(settings, "SPIRE server", str(settings.release.server), "network-online.target", service)
+
+
+def agent_unit(settings: Settings) -> str:
+    hosts = settings.hosts
+    directory = settings.agent.socket_dir
+    joins = hosts.attestor == JOIN_TOKEN
+    expand = " -expandEnv" if joins else ""
+    service: Lines = [
+        ("ExecStart", f"{hosts.bin_dir}/spire-agent run -config {hosts.config_dir}/agent.conf{expand}"),
+        ("StateDirectory", "spire/agent"),
+        ("StateDirectoryMode", "0700"),
+        # It stays when the agent stops: containers that have it mounted would keep one that nobody serves any more.
+        ("RuntimeDirectory", directory.partition("/run/")[2]),
+        ("RuntimeDirectoryMode", "0755"),
+        ("RuntimeDirectoryPreserve", "yes"),
+        # To look at the program of a workload that is another user's.
+        ("CapabilityBoundingSet", "CAP_SYS_PTRACE CAP_DAC_READ_SEARCH"),
+        ("ProtectHome", "read-only"),
+        *CONFINED,
+    ]
+    if joins:
+        service.insert(0, ("EnvironmentFile", f"-{hosts.config_dir}/agent.env"))
+    return _unit(settings, "SPIRE agent", str(settings.release.agent), f"network-online.target {SERVER_UNIT}", service)
+
+
+def _unit(settings: Settings, what: str, version: str, after: str, service: Lines) -> str:
+    sections: dict[str, Lines] = {
+        "Unit": [
+            ("Description", f"{what} of {settings.graph.trust_domain}"),
+            ("Documentation", "https://spiffe.io/docs/latest/deploying/"),
+            ("Wants", "network-online.target"),
+            ("After", after),
+            ("X-SPIRE-Version", version),
+        ],
+        "Service": [("Type", "exec"), ("Restart", "on-failure"), ("RestartSec", "5"), *service],
+        "Install": [("WantedBy", "multi-user.target")],
+    }
+    text = f"# Generated by {MANAGED_BY} from the service graph '{settings.graph.name}'. Do not edit.\n"
+    for name, lines in sections.items():
+        text += f"\n[{name}]\n" + "".join(f"{key}={value}\n" for key, value in lines)
+    return text
+
+
+def node_alias(graph: Graph) -> str:
+    """The SPIFFE ID under which all hosts go."""
+    return f"spiffe://{graph.trust_domain}/hosts/node"
+
+
+def entries(settings: Settings, node_authorities: Iterable[str]) -> Mapping[str, Any]:
+    """The registration entries, as ``spire-server entry create -data`` reads them.
+
+    node_authorities: fingerprints of the certificates in ``node_ca_file`` (sha1, hexadecimal, as x509pop has them).
+    A container is known by the labels that Docker Compose gives it, its service's name being the graph's.
+    """
+    graph, project = settings.graph, settings.hosts.compose_project
+    found: list[dict[str, Any]] = [
+        {
+            "entry_id": f"{graph.name}.hosts.{fingerprint}",
+            "spiffe_id": node_alias(graph),
+            "parent_id": f"spiffe://{graph.trust_domain}/spire/server",
+            "selectors": [{"type": "x509pop", "value": f"ca:fingerprint:{fingerprint}"}],
+            "hint": "hosts",
+        }
+        for fingerprint in node_authorities
+    ]
+    if project:
+        for name, service in sorted(graph.services.items()):
+            labels = {"com.docker.compose.project": project, "com.docker.compose.service": name}
+            found.append(
+                {
+                    "entry_id": f"{graph.name}.compose.{name}",
+                    "spiffe_id": graph.spiffe_id(service),
+                    "parent_id": node_alias(graph),
+                    "selectors": [{"type": "docker", "value": f"label:{key}:{value}"} for key, value in labels.items()],
+                    "x509_svid_ttl": X509_SVID_TTL,
+                    "hint": name,
+                    "dns_names": [name],
+                }
+            )
+    return {"entries": found}
