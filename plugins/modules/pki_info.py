@@ -61,7 +61,7 @@ options:
       - One of these files a machine, as node_exporter refuses metrics that it finds twice.
     type: path
 requirements:
-  - cryptography >= 42.0
+  - cryptography >= 43.0
 attributes:
   check_mode:
     support: full

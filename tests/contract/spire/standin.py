@@ -75,6 +75,36 @@ class Spire:
     def entries(self) -> dict[str, dict[str, Any]]:
         return {row["id"]: row for row in self.json("entry", "show")["entries"]}
 
+    def entry(self, entry_id: str, name: str, *selectors: str, parent: str = "p", **others: Any) -> dict[str, Any]:
+        """One as a file declares it."""
+        pairs = (selector.split(":", 1) for selector in selectors or (f"k8s:sa:{name}",))
+        return {
+            **({"entry_id": entry_id} if entry_id else {}),
+            "spiffe_id": f"spiffe://{self.domain}/{name}",
+            "parent_id": f"spiffe://{self.domain}/{parent}",
+            "selectors": [{"type": kind, "value": value} for kind, value in pairs],
+            **others,
+        }
+
+    def token_alias(self, name: str) -> str:
+        """The id of the node alias that a join token makes."""
+        before = self.entries()
+        self.json("token", "generate", "-spiffeID", f"spiffe://{self.domain}/{name}")
+        (made,) = self.entries().keys() - before.keys()
+        return made
+
+    def bundles(self) -> dict[str, dict[str, Any]]:
+        return {row["trust_domain"]: row for row in self.json("bundle", "list")["bundles"]}
+
+    def clean_up(self) -> None:
+        for row in self.json("federation", "list")["federation_relationships"]:
+            self.json("federation", "delete", "-id", f"spiffe://{row['trust_domain']}")
+        for domain in self.bundles():
+            self.json("bundle", "delete", "-id", f"spiffe://{domain}", "-mode", "dissociate")
+        keys = list(self.entries())
+        for at in range(0, len(keys), 1000):
+            self.delete(*keys[at : at + 1000])
+
 
 @contextlib.contextmanager
 def standin(folder: Path, domain: str = "example.org", **settings: Any) -> Iterator[Spire]:

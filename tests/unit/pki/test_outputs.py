@@ -15,9 +15,10 @@ import subprocess
 from datetime import datetime, timezone
 from functools import partial
 
-import kubernetes_validate
 import pytest
 import yaml
+from ansible_collections.zerotrust.platform.plugins.module_utils._documents.validate import validate
+from ansible_collections.zerotrust.platform.plugins.module_utils._enforcement.common import Sourced
 from ansible_collections.zerotrust.platform.plugins.module_utils._errors import PlatformError
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki import crypto, outputs
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.declaration import Source, parse
@@ -68,7 +69,7 @@ def test_every_file_holds_the_key_and_the_certificate_that_were_issued(pki, key_
     assert store.cert.friendly_name == b"api"
 
     secret = yaml.safe_load(pki.path("a/secret.yml").read_bytes())
-    kubernetes_validate.validate(secret, "1.33", strict=True)
+    assert validate([Sourced(secret, "secret.yml")]).problems == ()
     assert secret["metadata"] == {"name": "tradingrobotplug-tls", "namespace": "shop"}
     assert secret["type"] == "kubernetes.io/tls"
     held = {name: base64.b64decode(value, validate=True) for name, value in secret["data"].items()}

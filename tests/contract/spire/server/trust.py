@@ -98,7 +98,8 @@ def document(bundle: Mapping[str, Any]) -> str:
     for one in bundle["jwt_authorities"]:
         public = load_der_public_key(base64.b64decode(one["public_key"]))
         keys.append({"use": "jwt-svid", **_jwk(public, {"kid": one["key_id"]})})
-    made: dict[str, Any] = {"keys": keys}
+    # Of no keys, Go makes null.
+    made: dict[str, Any] = {"keys": keys or None}
     for name, key in (("spiffe_sequence", "sequence_number"), ("spiffe_refresh_hint", "refresh_hint")):
         if int(bundle[key]):
             made[name] = int(bundle[key])
