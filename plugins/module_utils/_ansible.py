@@ -25,7 +25,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Optional
 
-from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible.module_utils.basic import AnsibleModule, env_fallback, missing_required_lib
 from ansible_collections.zerotrust.platform.plugins.module_utils._errors import PlatformError
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.atomic import write_atomic
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.plan import Change, Plan
@@ -91,6 +91,13 @@ def require(module: AnsibleModule, *libraries: tuple[str, str]) -> None:
             module.fail_json(
                 msg=missing_required_lib(distribution), reason="missing_library", exception=traceback.format_exc()
             )
+
+
+def by_environment(options: Mapping[str, tuple[str, dict[str, Any]]], prefix: str) -> dict[str, dict[str, Any]]:
+    """Options that the environment may set: name -> (variable without its prefix, spec)."""
+    return {
+        name: {**spec, "fallback": (env_fallback, [prefix + variable])} for name, (variable, spec) in options.items()
+    }
 
 
 def refuse_missing(distributions: Sequence[str]) -> None:

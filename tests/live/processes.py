@@ -31,9 +31,13 @@ class Processes:
         self._running: list[subprocess.Popen[bytes]] = []
 
     def start(
-        self, command: Sequence[object], port: int, environment: Optional[Mapping[str, str]] = None
+        self,
+        command: Sequence[object],
+        port: int,
+        environment: Optional[Mapping[str, str]] = None,
+        wait: float = 30,
     ) -> subprocess.Popen[bytes]:
-        """Start a server, and wait until it listens on a port."""
+        """Start a server, and wait (seconds) until it listens on a port."""
         self.logs.mkdir(parents=True, exist_ok=True)
         log = self.logs / f"{len(self._running)}.log"
         with log.open("wb") as output:
@@ -45,7 +49,7 @@ class Processes:
                 stderr=subprocess.STDOUT,
             )
         self._running.append(process)
-        end = time.monotonic() + 30
+        end = time.monotonic() + wait
         while not _listens(port):
             if process.poll() is not None or time.monotonic() > end:
                 said = log.read_text(encoding="utf-8", errors="replace")

@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 from ansible_collections.zerotrust.platform.plugins.module_utils._errors import PlatformError
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki import crypto
+from ansible_collections.zerotrust.platform.plugins.module_utils._pki.facts import facts_of
 
 from tests.integration.ansible_run import run_tasks
 from tests.live.pebble import EAB, Pebble, start_pebble
@@ -114,14 +115,14 @@ def test_http_01_with_a_webroot(pebble, tree, tmp_path):
         server.shutdown()
         server.server_close()
     assert tree.is_pair("api")
-    assert crypto.facts_of(tree.certificate("api/cert.pem")).ips == ("127.0.0.1",)
+    assert facts_of(tree.certificate("api/cert.pem")).ips == ("127.0.0.1",)
     assert not list(webroot.iterdir())
 
 
 def test_dns_01_with_a_command(pebble, tree):
     certificate = api(dns=["*.api.example", "api.example"], key_type="rsa-2048")
     tree.run(declared(pebble, certificate, challenge=by_dns(pebble)))
-    assert crypto.facts_of(tree.certificate("api/cert.pem")).dns == ("*.api.example", "api.example")
+    assert facts_of(tree.certificate("api/cert.pem")).dns == ("*.api.example", "api.example")
     calls = (pebble.folder / "hook.py.log").read_text(encoding="utf-8").splitlines()
     record = "_acme-challenge.api.example. api.example True"
     assert calls == [f"present {record}", f"present {record}", f"cleanup {record}", f"cleanup {record}"]
@@ -220,11 +221,30 @@ def test_one_that_is_refused_does_not_stop_the_others_and_keeps_its_old_pair(sta
         "web": "failed",
         "third": "failed",
     }
-    assert crypto.facts_of(tree.certificate("api/cert.pem")).dns == ("api.example", "more.example")
+    assert facts_of(tree.certificate("api/cert.pem")).dns == ("api.example", "more.example")
     assert tree.contents()["web/cert.pem"] == web
     assert tree.is_pair("web")
     pebble.tell_dns("clear-servfail", {"host": "nowhere.example"})
     assert reasons(tree.plan(both)) == {"web": ("dns_changed",), "third": ("missing",)}
+
+
+def test_what_is_issued_and_not_wanted_is_ordered_once(pebble, tree):
+    """Rate limits count orders, and the server would answer the next one with the same."""
+    tree.run(declared(pebble))
+    good = tree.contents()["api/cert.pem"]
+    wanted = declared(pebble, api(profile="mtls"))
+    error = refusal(tree, wanted)
+    assert error.reason == "usage_missing"
+    assert "has issued a certificate, but it cannot be used for client_auth" in error.message
+    issued = tree.contents()["authorities/le/issued/api.pem"]
+    assert refusal(tree, wanted).message == error.message
+    assert tree.contents()["authorities/le/issued/api.pem"] == issued
+    assert tree.contents()["api/cert.pem"] == good
+    # Back again, it is what is wanted.
+    tree.run(declared(pebble))
+    assert tree.contents()["authorities/le/issued/api.pem"] == issued
+    assert tree.is_pair("api")
+    assert not tree.run(declared(pebble)).plan.changed
 
 
 def test_what_a_crash_leaves_is_finished_without_another_order(start, tree):

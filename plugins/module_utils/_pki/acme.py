@@ -68,10 +68,15 @@ class AcmeIssuer:
 
     def issue(self, item: Item, store: Store, now: datetime) -> None:
         self.shelf.have_key(item, store)
-        issued = self._left_by_a_crash(item, store.tree, now)
+        issued = self._unused(item, store.tree, now)
         if not issued:
-            issued = self._obtain(item, store, now)
+            issued = self._obtain(item, store)
+            # Kept whatever it is: orders are counted, and the next one would be answered with the same.
             self.shelf.put(item, self.settings.directory, store, issued)
+        try:
+            check_leaf(item.request, issued[0], now)
+        except PlatformError as error:
+            raise PlatformError(f"the authority has issued a certificate, but {error.message}", error.reason) from error
         complete(item, issued[0], issued[1:], ())
 
     def done(self, item: Item, store: Store) -> None:
@@ -81,15 +86,16 @@ class AcmeIssuer:
     def needless(self, item: Item) -> frozenset[str]:
         return self.shelf.needless(item)
 
-    def _left_by_a_crash(self, item: Item, tree: Tree, now: datetime) -> list[Any]:
-        """What was issued, and never came to its place."""
+    def _unused(self, item: Item, tree: Tree, now: datetime) -> list[Any]:
+        """What was issued and never came to its place, because of a crash or as it is not what is wanted."""
         issued = self.shelf.issued(item.request.name, self.settings.directory, tree)
         if not issued or leaf_of(issued[:1], item.key.public_key()) is None:
             return []
         facts = replace(facts_of(issued[0]), key=GOOD, key_matches=True, issued_by=True)
-        return [] if checks.reasons(item.request, facts, now, self.decides) else issued
+        due = set(checks.reasons(item.request, facts, now, self.decides)) - {"usage_missing", "weak"}
+        return [] if due or is_one(issued, item.certificate) else issued
 
-    def _obtain(self, item: Item, store: Store, now: datetime) -> list[Any]:
+    def _obtain(self, item: Item, store: Store) -> list[Any]:
         # A server that does not answer, or knows no account, is not asked again for each certificate.
         if self._failure is not None:
             raise self._failure
@@ -103,10 +109,6 @@ class AcmeIssuer:
         chain = self._preferred([_read(chain) for chain in chains])
         if leaf_of(chain[:1], item.key.public_key()) is None:
             raise PlatformError("the authority sent a certificate for another key", "acme_bad_response")
-        try:
-            check_leaf(item.request, chain[0], now)
-        except PlatformError as error:
-            raise PlatformError(f"the authority has issued a certificate, but {error.message}", error.reason) from error
         if not all(crypto.is_signed_by(one, above) for one, above in zip(chain, chain[1:])):
             raise PlatformError("the authority sent a chain whose signatures do not hold", "acme_bad_response")
         return chain

@@ -1,0 +1,231 @@
+#!/usr/bin/python
+
+# Copyright: (c) 2026, zerotrust.platform contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: kubernetes_sync
+short_description: Make a cluster's objects as files declare them
+version_added: 0.1.0
+description:
+  - Makes any number of Kubernetes objects as declared, in one task, by server-side apply, and deletes those of its own
+    that are no longer declared.
+  - Reads each kind once, by pages, and compares. What is surely as it was applied is not sent. What is not sure the
+    server judges by a dry run, so that check mode, plan and run say the same.
+  - Unknown fields are refused, not dropped. A field that another manager holds is refused with that manager's name.
+  - Objects that are ours carry the label of an ApplySet (KEP-3659), whose parent is a Secret; C(kubectl) understands
+    it. Objects of others are never changed or deleted.
+  - Creates and updates go in the order of custom resource definitions, namespaces, accounts and roles, configuration
+    and Services, workloads, all others; deletes go the other way round.
+  - For a single odd object M(kubernetes.core.k8s) is the tool. This module takes many objects in one call.
+extends_documentation_fragment:
+  - zerotrust.platform.kubernetes
+  - zerotrust.platform.plan
+  - zerotrust.platform.sync
+options:
+  src:
+    description:
+      - Files, or directories of files, of YAML and JSON documents, on the machine where the module runs.
+      - Below a directory, all files are read that end with C(.yml), C(.yaml) or C(.json).
+    type: list
+    elements: path
+  definition:
+    description: Objects, inline. For a few; use O(src) for more.
+    type: list
+    elements: dict
+  apply_set:
+    description:
+      - The name of the set that the objects belong to, which is that of a Secret without data.
+      - What carries its label is ours.
+    type: str
+    required: true
+  apply_set_namespace:
+    description: The namespace of that Secret. It must be there.
+    type: str
+    default: default
+  namespace:
+    description: The namespace of objects that name none and need one.
+    type: str
+    default: default
+  field_manager:
+    description: The name under which the server keeps account of our fields.
+    type: str
+    default: zerotrust.platform
+  force_conflicts:
+    description: Whether fields that other managers hold are taken from them. Otherwise such a plan is refused.
+    type: bool
+    default: false
+  wait_timeout:
+    description: How many seconds to wait for a new custom resource definition to be established.
+    type: float
+    default: 120
+requirements:
+  - PyYAML >= 6.0
+  - urllib3 >= 1.26
+  - kubernetes, where a kubeconfig lets its user in by a program or a provider
+attributes:
+  check_mode:
+    support: full
+    description: Can run in check mode and tell what it would change, without changing it.
+  diff_mode:
+    support: full
+    description: Shows each object before and after, our fields only, without secrets.
+  idempotent:
+    support: full
+    description: A second run with the same declaration changes nothing.
+  action_group:
+    support: full
+    description: Use C(group/zerotrust.platform.kubernetes) in C(module_defaults) to set the options of the connection.
+    membership:
+      - zerotrust.platform.kubernetes
+  platform:
+    support: full
+    platforms: posix
+    description: Runs on any POSIX system that reaches the API server.
+author:
+  - zerotrust.platform contributors (@zerotrust-platform)
+"""
+
+EXAMPLES = r"""
+- name: Apply what was rendered of a service graph, and delete what it no longer calls for
+  zerotrust.platform.kubernetes_sync:
+    context: staging
+    src:
+      - build/local/rendered/istio
+      - build/local/rendered/network_policy
+    apply_set: shop
+    purge: true
+
+- name: Make a namespace and a service account
+  zerotrust.platform.kubernetes_sync:
+    apply_set: shop-base
+    definition:
+      - apiVersion: v1
+        kind: Namespace
+        metadata:
+          name: shop
+      - apiVersion: v1
+        kind: ServiceAccount
+        metadata:
+          name: web
+          namespace: shop
+"""
+
+RETURN = r"""
+plan:
+  description: What is, or in check mode would be, done.
+  returned: success
+  type: dict
+outcome:
+  description: What became of each write.
+  returned: when something was written
+  type: dict
+requests:
+  description: How many requests were made, up to the end of the run.
+  returned: success
+  type: int
+  sample: 6
+reason:
+  description: A code for what stopped the run.
+  returned: failure
+  type: str
+  sample: field_conflict
+errors:
+  description: Every mistake, one sentence each.
+  returned: when there are several
+  type: list
+  elements: str
+"""
+
+from dataclasses import replace
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.zerotrust.platform.plugins.module_utils._ansible import (
+    SYNC_OPTIONS,
+    Work,
+    by_environment,
+    require,
+    run,
+)
+from ansible_collections.zerotrust.platform.plugins.module_utils._documents.files import read
+from ansible_collections.zerotrust.platform.plugins.module_utils._enforcement.common import Sourced
+from ansible_collections.zerotrust.platform.plugins.module_utils._kubernetes.access import ACCESS_OPTIONS, access
+from ansible_collections.zerotrust.platform.plugins.module_utils._kubernetes.apply_set import ApplySet
+from ansible_collections.zerotrust.platform.plugins.module_utils._kubernetes.client import Client
+from ansible_collections.zerotrust.platform.plugins.module_utils._kubernetes.cluster import Cluster, Options
+from ansible_collections.zerotrust.platform.plugins.module_utils._kubernetes.discovery import Kinds
+from ansible_collections.zerotrust.platform.plugins.module_utils._kubernetes.objects import declared
+from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.sync import Settings, prepare
+
+
+def body(module: AnsibleModule) -> Work:
+    params = module.params
+    settings = Settings.of(params)
+    given = [Sourced(document, "definition") for document in params["definition"] or ()]
+    documents = declared([*given, *(item for path in params["src"] or () for item in read(path))])
+    client = Client(access(params), connections=settings.concurrency)
+    try:
+        cluster = Cluster(
+            client,
+            Kinds(client),
+            documents,
+            ApplySet(params["apply_set"], params["apply_set_namespace"]),
+            Options(
+                params["field_manager"],
+                params["force_conflicts"],
+                params["namespace"],
+                settings.adopt,
+                settings.concurrency,
+                params["wait_timeout"],
+            ),
+        )
+        sync = prepare(cluster, cluster.desired, settings)
+    except BaseException:
+        client.close()
+        raise
+    members = cluster.members_after(sync)
+
+    def apply() -> dict[str, Any]:
+        # The parent tells of each member before it is made, and until it is gone.
+        cluster.write_parent(members.during)
+        done = sync.apply()
+        if members.after != members.during:
+            cluster.write_parent(members.after)
+        return {**done, "requests": client.requests}
+
+    return Work(
+        replace(sync.plan, changes=(*sync.plan.changes, *cluster.parent_change(members.after))),
+        apply,
+        {"requests": client.requests},
+        warnings=cluster.warnings,
+        close=client.close,
+    )
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            **SYNC_OPTIONS,
+            **by_environment(ACCESS_OPTIONS, "K8S_AUTH_"),
+            "src": {"type": "list", "elements": "path"},
+            "definition": {"type": "list", "elements": "dict"},
+            "apply_set": {"type": "str", "required": True},
+            "apply_set_namespace": {"type": "str", "default": "default"},
+            "namespace": {"type": "str", "default": "default"},
+            "field_manager": {"type": "str", "default": "zerotrust.platform"},
+            "force_conflicts": {"type": "bool", "default": False},
+            "wait_timeout": {"type": "float", "default": 120},
+        },
+        required_one_of=[("src", "definition")],
+        supports_check_mode=True,
+    )
+    require(module, ("yaml", "PyYAML"), ("urllib3", "urllib3"))
+    run(module, body)
+
+
+if __name__ == "__main__":
+    main()
