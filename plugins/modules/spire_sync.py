@@ -35,15 +35,26 @@ options:
       - Every declared entry needs an C(entry_id) that begins with it, and stays the same when the entry changes.
         What M(zerotrust.platform.service_graph) renders begins with the graph's name.
       - No two declarations may share it, as each would take the entries of the other for its own.
+      - Required without O(graph), with which it is by default the graph's name and a dot.
     type: str
-    required: true
   src:
     description:
       - A file of entries, or a directory of them, JSON or YAML, on the machine where the module runs.
       - Each is a mapping with the list C(entries).
     type: path
+  graph:
+    description: A service graph, whose workloads are registered as M(zerotrust.platform.service_graph) renders them.
+    type: dict
+    suboptions:
+      src:
+        description: The service graph's file, on the machine where the module runs.
+        type: path
+        required: true
+      overrides:
+        description: Values that are laid upon the file, mappings key by key. A value that is null removes the key.
+        type: dict
   entries:
-    description: The list C(entries) inline. For a few entries; use O(src) for more.
+    description: The list C(entries) inline, also beside O(graph). For a few entries; use O(src) for more.
     type: list
     elements: dict
   selector_types:
@@ -209,6 +220,7 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._ansible import
     require,
     run,
 )
+from ansible_collections.zerotrust.platform.plugins.module_utils._graph.source import GRAPH_OPTIONS, read_graph
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.sync import Settings, prepare
 from ansible_collections.zerotrust.platform.plugins.module_utils._spire.bundles import now
 from ansible_collections.zerotrust.platform.plugins.module_utils._spire.declaration import (
@@ -234,8 +246,13 @@ def body(module: AnsibleModule) -> Work:
     params = module.params
     refuse_missing(missing_libraries(params["connection"]))
     settings = Settings.of(params)
-    rules = Rules(params["entry_id_prefix"], frozenset(params["selector_types"]), time.time())
-    declaration = read_files(params["src"], rules) if params["src"] else read_inline(params["entries"] or (), rules)
+    graph = read_graph(**params["graph"]) if params["graph"] else None
+    prefix = params["entry_id_prefix"] or (f"{graph.name}." if graph else "")
+    rules = Rules(prefix, frozenset(params["selector_types"]), time.time())
+    if params["src"]:
+        declaration = read_files(params["src"], rules)
+    else:
+        declaration = read_inline(params["entries"] or (), rules, graph)
     partners = read_partners(params["federation"])
     server = server_of(params["connection"])
     try:
@@ -268,8 +285,9 @@ def main() -> None:
         argument_spec={
             **SYNC_OPTIONS,
             **SPIRE_OPTIONS,
-            "entry_id_prefix": {"type": "str", "required": True},
+            "entry_id_prefix": {"type": "str"},
             "src": {"type": "path"},
+            "graph": {"type": "dict", "options": GRAPH_OPTIONS},
             "entries": {"type": "list", "elements": "dict"},
             "selector_types": {"type": "list", "elements": "str", "default": []},
             "federation": {
@@ -296,8 +314,8 @@ def main() -> None:
             },
             "concurrency": {"type": "int", "default": 4},
         },
-        mutually_exclusive=[("src", "entries")],
-        required_one_of=[("src", "entries", "federation")],
+        mutually_exclusive=[("src", "entries"), ("src", "graph")],
+        required_one_of=[("src", "graph", "entries", "federation"), ("entry_id_prefix", "graph")],
         supports_check_mode=True,
     )
     require(module, ("yaml", "PyYAML"), ("jsonschema_rs", "jsonschema-rs"))

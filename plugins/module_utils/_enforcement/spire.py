@@ -44,6 +44,8 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._graph.world im
 
 POINT = "spire"
 
+FILE = "spire/entries.json"
+
 X509_SVID_TTL = 3600
 """Seconds."""
 
@@ -71,7 +73,7 @@ def render(graph: Graph) -> Rendered:
         "hint": f"nodes of {graph.cluster.name}",
     }
     entries = [_entry(graph, service, federated.get(name, ())) for name, service in sorted(graph.services.items())]
-    return {"spire/entries.json": [{"entries": [node, *entries]}]}
+    return {FILE: [{"entries": [node, *entries]}]}
 
 
 def _entry(graph: Graph, service: Service, federated: Iterable[str]) -> dict[str, Any]:

@@ -13,13 +13,15 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Optional
 
 from ansible_collections.zerotrust.platform.plugins.module_utils._documents.files import scan
 from ansible_collections.zerotrust.platform.plugins.module_utils._documents.objects import compiled
 from ansible_collections.zerotrust.platform.plugins.module_utils._documents.schemas_spire import SPIRE
+from ansible_collections.zerotrust.platform.plugins.module_utils._enforcement import spire
 from ansible_collections.zerotrust.platform.plugins.module_utils._enforcement.common import Sourced
 from ansible_collections.zerotrust.platform.plugins.module_utils._errors import PlatformError
+from ansible_collections.zerotrust.platform.plugins.module_utils._graph.model import Graph
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.policy import listed
 from ansible_collections.zerotrust.platform.plugins.module_utils._spire import entries, selectors
 from ansible_collections.zerotrust.platform.plugins.module_utils._spire.entries import Data
@@ -76,8 +78,10 @@ def read_files(path: str, rules: Rules) -> Declaration:
     return _declaration(documents, [("bad_document", problem) for problem in problems], rules)
 
 
-def read_inline(items: Sequence[Any], rules: Rules) -> Declaration:
-    return _declaration([Sourced({"entries": list(items)}, "entries")], [], rules)
+def read_inline(items: Sequence[Any], rules: Rules, graph: Optional[Graph] = None) -> Declaration:
+    """graph: whose workloads are declared beside the items."""
+    documents = [Sourced(each, "graph") for each in spire.render(graph)[spire.FILE]] if graph else []
+    return _declaration([*documents, Sourced({"entries": list(items)}, "entries")], [], rules)
 
 
 def _declaration(documents: Iterable[Sourced], problems: list[Problem], rules: Rules) -> Declaration:
