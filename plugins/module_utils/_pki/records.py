@@ -72,7 +72,7 @@ def record(item: Item, now: datetime) -> dict[str, Any]:
         "name": request.name,
         "kind": request.kind,
         "issuer": request.issuer,
-        "subject": _subject(request.subject),
+        "subject": _subject(facts.subject if there else request.subject),
         "profile": request.profile,
         "state": "pending" if item.pending else "failed" if item.failed else "issued" if there else None,
         "names": [name for kind in ALTERNATIVE_NAMES for name in getattr(request, kind)],
