@@ -10,8 +10,20 @@ from dataclasses import replace
 from typing import Any, Optional
 
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki import crypto
-from ansible_collections.zerotrust.platform.plugins.module_utils._pki.checks import BAD, GOOD, MISSING, Facts
-from ansible_collections.zerotrust.platform.plugins.module_utils._pki.model import KEY_TYPES, Constraints, Extension
+from ansible_collections.zerotrust.platform.plugins.module_utils._pki.checks import (
+    BAD,
+    GOOD,
+    MISSING,
+    Facts,
+    extended_key_usage,
+    key_usage,
+)
+from ansible_collections.zerotrust.platform.plugins.module_utils._pki.model import (
+    KEY_TYPES,
+    Constraints,
+    Extension,
+    Request,
+)
 
 try:
     from cryptography import x509
@@ -44,6 +56,38 @@ def facts_of(certificate: Any) -> Facts:
         weakness=_weakness(certificate, public_key),
         serial=f"{certificate.serial_number:x}",
         **found,
+    )
+
+
+def facts_of_issued(request: Request, certificate: Any, keys: tuple[Optional[bytes], Optional[bytes]]) -> Facts:
+    """What `facts_of` finds in a certificate that has just been issued for a request, with a key that matches.
+
+    keys: the identifiers of its key and of its issuer's.
+    """
+    own, issuers = keys
+    return Facts(
+        certificate=GOOD,
+        key=GOOD,
+        key_matches=True,
+        key_type=request.key_type,
+        issued_by=True,
+        subject=request.subject,
+        dns=request.dns,
+        ips=request.ips,
+        uris=request.uris,
+        emails=request.emails,
+        is_ca=request.is_authority,
+        path_length=request.path_length,
+        key_usage=key_usage(request),
+        extended=extended_key_usage(request),
+        not_before=certificate.not_valid_before_utc,
+        not_after=certificate.not_valid_after_utc,
+        serial=f"{certificate.serial_number:x}",
+        key_id=own,
+        issuer_key_id=issuers,
+        constraints=request.constraints,
+        crl_urls=(request.crl_url,) if request.crl_url else (),
+        extensions=request.extensions,
     )
 
 

@@ -17,7 +17,7 @@ A crash at any point is repaired by the next run: see `_reconcile.files`, which 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -26,6 +26,7 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._pki import iss
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.bookkeeping import sign
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.item import Item
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.ledger import ledger_path
+from ansible_collections.zerotrust.platform.plugins.module_utils._pki.making import contents, make
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.planning import OWNER, PkiPlan
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.atomic import Tree, Write
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.files import (
@@ -39,6 +40,7 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.file
     write_units,
 )
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.manifest import Manifest, digest_of
+from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.staging import Staged, discard
 
 
 def apply_pki(tree: Tree, pki_plan: PkiPlan) -> list[dict[str, Any]]:
@@ -74,6 +76,10 @@ def reloads_of(pki_plan: PkiPlan) -> list[dict[str, Any]]:
     return reloading.shown(reloading.commands(pki_plan.items, names))
 
 
+#: How many certificates get a new key with one look at the manifest.
+_AT_A_TIME = 500
+
+
 class _Run:
     def __init__(self, tree: Tree, pki_plan: PkiPlan) -> None:
         self.tree, self.plan = tree, pki_plan
@@ -86,6 +92,7 @@ class _Run:
                 if seen is not None:
                     self.files[path] = seen.digest
         self.sources = dict(pki_plan.sources)
+        self.authorities = [item for item in pki_plan.items if item.request.is_authority]
         #: The names of certificates whose program has to be told of new files.
         self.reloads = set(pki_plan.reloads)
         #: Whether anything that was planned has been done, beside what issuers keep for themselves.
@@ -100,13 +107,20 @@ class _Run:
     def issue(self) -> list[PlatformError]:
         """Issue and write all; what went wrong outside."""
         clean(self.tree, self.plan.left)
+        coming = {path: "" for item in self.plan.items for path in item.request.files.values()}
+        make_room(self.tree, self.before, replace(self.after, files={**self.files, **coming}), self.plan.removes)
         outside = [item for item in self.plan.items if not item.issuer.local and (item.issues or item.asks)]
         for item in outside:
             # What it issues waits for it, so nothing can be done without it.
             if item.request.is_authority:
                 self.write([item])
         waiting = {item.request.name for item in outside}
-        self.write([item for item in self.plan.items if item.request.name not in waiting])
+        local = [item for item in self.plan.items if item.request.name not in waiting]
+        for item in local:
+            # One after the other, as one signs the next.
+            if item.request.is_authority:
+                self.write([item])
+        self.write([item for item in local if not item.request.is_authority])
         failures = []
         for item in outside:
             if not item.request.is_authority:
@@ -132,48 +146,51 @@ class _Run:
         self.files.pop(path, None)
 
     def write(self, items: Sequence[Item]) -> None:
+        """Issue what has to be issued, and put all files in place."""
+        at_work = [item for item in items if item.writes or item.asks]
+        self._put(make([item for item in at_work if not _swaps(item)], self, self.plan), at_work)
+        swapped = [item for item in at_work if _swaps(item)]
+        # Their files are all at hand before the first is written, so they are not too many.
+        for first in range(0, len(swapped), _AT_A_TIME):
+            self._swap(swapped[first : first + _AT_A_TIME])
+        for item in at_work:
+            if item.issues:
+                item.issuer.done(item, self)
+
+    def _put(self, made: Sequence[Staged], items: Sequence[Item]) -> None:
+        try:
+            self._announce({one.path: one.digest for one in made}, items)
+        except BaseException:
+            discard(self.tree, made)
+            raise
+        for one in made:
+            self.tree.put(one.path, one.temporary)
+
+    def _swap(self, items: Sequence[Item]) -> None:
         writes: dict[str, Write] = {}
-        units: list[tuple[str, ...]] = []
         for item in items:
-            if item.writes or item.asks:
-                writes.update(self._contents(item))
-                units.extend(_units(item))
+            writes.update(contents(item, self, self.plan))
+        self._announce({path: digest_of(write.content) for path, write in writes.items()}, items)
+        write_units(self.tree, writes, [unit for item in items for unit in _units(item)])
+
+    def _announce(self, digests: Mapping[str, str], items: Sequence[Item]) -> None:
+        """What is going to be seen is in the authorities' ledgers and in the manifest before."""
         self._keep_ledgers()
-        digests = {path: digest_of(write.content) for path, write in writes.items()}
         self.reloads.update(item.request.name for item in items if item.writes and item.request.reload)
         reloads = {reloading.ATTRIBUTE: sorted(self.reloads)} if self.reloads else {}
         self.before = announce(self.tree, self.before, digests, {**self.before.attributes, **reloads})
         self.files.update(digests)
-        make_room(self.tree, self.before, self.after, self.plan.removes)
-        write_units(self.tree, writes, units)
-        self.changed = self.changed or bool(writes)
-        for item in items:
-            if item.issues:
-                item.issuer.done(item, self)
-
-    def _contents(self, item: Item) -> dict[str, Write]:
-        if item.issues or item.asks:
-            item.issuer.issue(item, self, self.plan.now)
-        elif any(outputs.OUTPUTS[content].needs_key for content in item.writes):
-            issuing.read_key(item, self.tree)
-        found, issued = {}, replace(item.issued, run=self.plan.around.run)
-        for content in item.writes:
-            path, output = item.request.files[content], outputs.OUTPUTS[content]
-            access = outputs.access(item.request, content)
-            found[path] = Write(output.render(issued), access.mode, access.uid, access.gid)
-            if output.needs_key and content != "key":
-                self.sources[path] = outputs.source(content, issued)
-        return found
+        self.changed = self.changed or bool(digests)
 
     def _keep_ledgers(self) -> None:
         """Authorities remember what they have signed before anybody sees it."""
-        for item in self.plan.items:
+        for item in self.authorities:
             if item.ledger is not None and item.ledger.changed:
                 self.keep(ledger_path(item.request.name), item.ledger.to_bytes(), outputs.FILE_MODE)
                 item.ledger.changed = False
 
     def finish(self) -> None:
-        for item in self.plan.items:
+        for item in self.authorities:
             if item.ledger is not None:
                 item.ledger.settle()
         lists = {}
@@ -199,6 +216,11 @@ class _Run:
             self.tree.write(MANIFEST, self.after.to_bytes(), 0o644)
             self.tree.sync()
         return failures
+
+
+def _swaps(item: Item) -> bool:
+    """Whether files of it that are there change in one moment."""
+    return item.new_key and sum(known is not None for known in item.seen.values()) > 1
 
 
 def _units(item: Item) -> list[tuple[str, ...]]:
