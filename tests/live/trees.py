@@ -13,8 +13,12 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
+from ansible_collections.zerotrust.platform.plugins.module_utils._pki import crypto
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.issuers import Surroundings
+from ansible_collections.zerotrust.platform.plugins.module_utils._pki.ledger import Entry, moment
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.planning import PkiPlan
+from ansible_collections.zerotrust.platform.plugins.module_utils._pki.revocation_lists import sign
+from ansible_collections.zerotrust.platform.plugins.module_utils._pki.taken import read_certificates
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.atomic import Os
 
 from tests.unit.pki.conftest import QUICK, Pki
