@@ -158,6 +158,7 @@ class Hosts:
         self.inventory = folder / "hosts.yml"
         host = {"here": {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}}
         groups = {"zerotrust": {"hosts": host}, "spire_servers": {"hosts": {"here": None}}}
+        groups["two"] = {"hosts": {"here": None, "there": None}}
         self.inventory.write_text(
             yaml.safe_dump({**groups, "spire_agents": {"hosts": {"here": None}}}), encoding="utf-8"
         )
@@ -267,13 +268,15 @@ def test_c3_a_host_refuses_what_is_not_the_release_that_comes_next(hosts: Hosts,
     url, _checksum = served
     unpinned = hosts.task("server", spire_download_url=url, spire_download_checksum=f"sha256:{url}")
     wrong = hosts.task("server", spire_download_url=url, spire_download_checksum="sha256:" + "0" * 64)
-    said = [result["msg"] for result in failures(hosts.run(*map(attempt, (skipping, other, unpinned, wrong))))]
+    two = hosts.task("server", spire_server_group="two")
+    said = [result["msg"] for result in failures(hosts.run(*map(attempt, (skipping, other, unpinned, wrong, two))))]
     assert "spire-agent is at 1.13.3 here" in said[0]
     assert "the next is a release of 1.14, not 1.15.3" in said[0]
     assert "spire-server is 1.14.0, and 1.15.3 is declared" in said[1]
     assert "spire_download_checksum" in said[2]
     assert "checksum" in said[3]
-    assert len(said) == 4
+    assert said[4].startswith("2 hosts in two cannot share a database of sqlite3")
+    assert len(said) == 5
     assert not hosts.etc.exists()
     assert not (hosts.bin / "spire-server").is_symlink()
 
