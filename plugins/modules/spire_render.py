@@ -505,7 +505,7 @@ def body(module: AnsibleModule) -> Work:
 def read_file(path: str) -> bytes:
     if not path:
         return b""
-    with open(os.path.expanduser(path), "rb") as file:  # noqa: PTH111, PTH123
+    with open(path, "rb") as file:  # noqa: PTH123
         return file.read()
 
 

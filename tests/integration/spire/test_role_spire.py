@@ -14,7 +14,7 @@ import json
 import sys
 import tarfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -52,9 +52,12 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
+def results(run: Run, module: str) -> list[dict[str, Any]]:
+    return [result for result in run.results if result["action"] == module]
+
+
 def rendered(run: Run) -> list[dict[str, Any]]:
-    """The results of the tasks that render."""
-    return [result for result in run.results if result["action"] == "zerotrust.platform.spire_render"]
+    return results(run, "zerotrust.platform.spire_render")
 
 
 def failures(run: Run) -> list[dict[str, Any]]:
@@ -89,7 +92,8 @@ def test_c1_c2_manifests_are_made_once_and_removed(tmp_path: Path) -> None:
     first, second, removed = rendered(run)
     assert first["plan"] == rendered(checked)[0]["plan"]
     assert (first["release"], second["changed"]) == ({"server": "1.15.3", "agent": "1.15.3"}, False)
-    validated, secrets = (run.results[at] for at in map(first_of(run), ("document_validate", "stat")))
+    (validated,) = results(run, "zerotrust.platform.document_validate")
+    (secrets,) = results(run, "ansible.builtin.stat")
     assert validated["counts"]["StatefulSet"] == first["documents"]["StatefulSet"] == 1
     assert secrets["stat"]["mode"] == "0600"
     assert (removed["changed"], folder.exists()) == (True, False)
@@ -97,10 +101,6 @@ def test_c1_c2_manifests_are_made_once_and_removed(tmp_path: Path) -> None:
     for shown in (checked.output, run.output, json.dumps(run.results)):
         assert PASSWORD not in shown
         assert json.dumps(PASSWORD)[1:-1] not in shown
-
-
-def first_of(run: Run) -> Callable[[str], int]:
-    return lambda name: [result["action"].rpartition(".")[2] for result in run.results].index(name)
 
 
 def test_c3_an_upgrade_is_the_servers_then_the_agents(tmp_path: Path) -> None:
