@@ -51,7 +51,7 @@ options:
         description:
           - A Kubernetes pod in which the command is run. It needs the Python package C(kubernetes) 36 or later, and an
             API server of Kubernetes 1.30 or later, as earlier ones cannot tell a command the end of its input.
-          - The right that it needs is C(create) of C(pods/exec), and with O(connection.pod.selector) C(list) of C(pods).
+          - It needs the right to C(get) C(pods/exec), and with O(connection.pod.selector) to C(list) C(pods).
         type: dict
         suboptions:
           namespace:

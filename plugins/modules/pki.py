@@ -100,7 +100,7 @@ requirements:
   - cryptography >= 43.0
   - PyYAML >= 6.0, for O(src)
   - idna >= 3.7, for internationalised names
-  - acme >= 4.1, for O(authorities[].acme)
+  - acme >= 4.2, for O(authorities[].acme)
 attributes:
   check_mode:
     support: full

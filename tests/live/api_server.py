@@ -96,6 +96,8 @@ def start_api_server(processes: Processes, tool: Callable[..., Path], folder: Pa
         # Without controllers nobody makes the accounts that this one asks for.
         "disable-admission-plugins": "ServiceAccount",
         "endpoint-reconciler-type": "none",
+        # As clusters have it.
+        "allow-privileged": "true",
         "profiling": "false",
     }
     command = [tool("kube-apiserver"), *(f"--{name}={value}" for name, value in options.items())]

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+CHECKOUT = Path(__file__).resolve().parents[2]
 SYSTEMD = Path("/lib/systemd/systemd")
 #: The hierarchy by which systemd tells processes apart: one of its own in version 1 of control groups, the one of 2.
 CGROUPS = Path("/sys/fs/cgroup/systemd" if Path("/sys/fs/cgroup/systemd").is_dir() else "/sys/fs/cgroup")
@@ -35,6 +36,11 @@ mount --rbind /sys sys
 mount --bind "$GROUP" "$PLACE/root$CGROUPS"
 mkdir -p srv/shared
 mount --bind "$SHARED" srv/shared
+# An overlay shows no other file system, and systemd would lay an empty one upon /tmp.
+mkdir -p "$PLACE/root$CHECKOUT"
+mount --bind "$CHECKOUT" "$PLACE/root$CHECKOUT"
+mount -o remount,bind,ro "$PLACE/root$CHECKOUT"
+ln -sf /dev/null etc/systemd/system/tmp.mount
 rm -rf etc/systemd/system/*.wants
 printf '[Unit]\\nDefaultDependencies=no\\nRequires=test.service sysinit.target\\n' > etc/systemd/system/test.target
 printf '[Unit]\\nDefaultDependencies=no\\nAfter=sysinit.target\\n[Service]\\nType=oneshot\\n%s\\n%s\\n%s\\n' \
@@ -56,7 +62,7 @@ def run(folder: Path, script: str) -> str:
     group = CGROUPS / f"zerotrust-test-{uuid.uuid4().hex[:8]}"
     group.mkdir()
     join = f'echo $$ > "{group}/cgroup.procs" && exec unshare -fmpuC --kill-child sh "{folder}/boot"'
-    environment = {"PLACE": place, "SHARED": folder, "CGROUPS": CGROUPS, "GROUP": group}
+    environment = {"PLACE": place, "SHARED": folder, "CGROUPS": CGROUPS, "GROUP": group, "CHECKOUT": CHECKOUT}
     try:
         console = subprocess.run(
             ["sh", "-c", join],

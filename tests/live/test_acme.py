@@ -236,13 +236,13 @@ def test_what_is_issued_and_not_wanted_is_ordered_once(pebble, tree):
     error = refusal(tree, wanted)
     assert error.reason == "usage_missing"
     assert "has issued a certificate, but it cannot be used for client_auth" in error.message
-    issued = tree.contents()["authorities/le/issued/api.pem"]
+    issued = tree.contents()["authorities/le/issued/api.json"]
     assert refusal(tree, wanted).message == error.message
-    assert tree.contents()["authorities/le/issued/api.pem"] == issued
+    assert tree.contents()["authorities/le/issued/api.json"] == issued
     assert tree.contents()["api/cert.pem"] == good
     # Back again, it is what is wanted.
     tree.run(declared(pebble))
-    assert tree.contents()["authorities/le/issued/api.pem"] == issued
+    assert tree.contents()["authorities/le/issued/api.json"] == issued
     assert tree.is_pair("api")
     assert not tree.run(declared(pebble)).plan.changed
 
@@ -259,7 +259,7 @@ def test_what_a_crash_leaves_is_finished_without_another_order(start, tree):
             crashes += 1
         else:
             break
-        issued = tree.root / "authorities" / "le" / "issued" / "api.pem"
+        issued = tree.root / "authorities" / "le" / "issued" / "api.json"
         before = issued.read_bytes() if issued.exists() else b""
         tree.run(declared(pebble))
         assert tree.is_pair("api")

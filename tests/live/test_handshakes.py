@@ -11,14 +11,10 @@ import ssl
 import subprocess
 import urllib.error
 import urllib.request
-from datetime import timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from ansible_collections.zerotrust.platform.plugins.module_utils._pki import revocation_lists
-from ansible_collections.zerotrust.platform.plugins.module_utils._pki.ledger import Entry, moment
-from ansible_collections.zerotrust.platform.plugins.module_utils._pki.taken import read_certificates
 
 from tests.live.debian import debian_program
 from tests.live.processes import Processes, free_port
@@ -190,19 +186,8 @@ def test_a_server_s_certificate_is_none_for_clients(tree, port, ask):
 
 def write_lists(tree: LiveTree, *revoked: str) -> Path:
     """The lists of both authorities, as who checks a whole chain asks for both."""
-    now = tree.now.replace(microsecond=0)
-    entries = []
-    for name in revoked:
-        certificate = read_certificates(tree.path(f"{name}/fullchain.pem").read_bytes())[0]
-        serial = f"{certificate.serial_number:x}"
-        entries.append(Entry(serial, name, moment(now), moment(now), "", moment(now), "key_compromise"))
-    content = b""
-    for name, some in (("issuing", entries), ("root", [])):
-        issuer = tree.certificate(f"authorities/{name}/cert.pem")
-        key = tree.key(f"authorities/{name}/key.pem")
-        content += revocation_lists.sign(some, issuer, key, 1, (now - timedelta(minutes=5), now + timedelta(days=1)))[0]
     path = tree.path("crl.pem")
-    path.write_bytes(content)
+    path.write_bytes(tree.revocation_list("issuing", *revoked) + tree.revocation_list("root"))
     return path
 
 

@@ -168,6 +168,16 @@ def test_pkilint_of_chains(tree):
         assert pkilint("lint_pkix_signer_signee_cert_chain", "lint", *chain) == set()
 
 
+@of_two_keys
+@pytest.mark.parametrize(
+    ("authority", "kind", "revoked"), [("root", "ARL", []), ("issuing", "CRL", ["server", "mtls"])]
+)
+def test_pkilint_of_revocation_lists(tree, tmp_path, authority, kind, revoked):
+    path = tmp_path / "crl.pem"
+    path.write_bytes(tree.revocation_list(authority, *revoked))
+    assert pkilint("lint_crl", "lint", "--type", kind, "--profile", "PKIX", path) == set()
+
+
 @of_all_keys
 @pytest.mark.parametrize(
     ("name", "usage", "host"),

@@ -11,6 +11,7 @@ import shutil
 import sys
 from pathlib import Path
 
+import pytest
 import yaml
 
 from tests.live import systemd
@@ -47,6 +48,8 @@ test -z "$(systemctl list-units --all --no-legend 'zerotrust-*')"
 
 
 def test_a3_a_timer_renews_and_tells_a_program_and_goes(tmp_path: Path, repo: Path) -> None:
+    if any(systemd.CHECKOUT.is_relative_to(place) for place in ("/tmp", "/var/tmp")):
+        pytest.skip("the checkout lies where the hardened service has a directory of its own (PrivateTmp)")
     inventory = tmp_path / "inventories" / "mine" / "hosts.yml"
     inventory.parent.mkdir(parents=True)
     environment = {name: os.environ[name] for name in ("ANSIBLE_COLLECTIONS_PATH", "ANSIBLE_CONFIG")}

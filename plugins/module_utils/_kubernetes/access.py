@@ -67,9 +67,9 @@ class Access:
     impersonate_groups: tuple[str, ...] = ()
 
 
-def access(params: Mapping[str, Any], environment: Mapping[str, str] = os.environ) -> Access:
+def access(params: Mapping[str, Any], environment: Optional[Mapping[str, str]] = None) -> Access:
     """By the module's options. Raises PlatformError."""
-    found = _found(params, environment)
+    found = _found(params, os.environ if environment is None else environment)
     given: dict[str, Any] = {
         "host": params.get("host"),
         "token": params.get("api_key"),

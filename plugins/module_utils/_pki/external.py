@@ -69,7 +69,7 @@ class ExternalIssuer:
                 self._taken[item.request.name] = self._checked(item, certificates, public_key, now)
             except PlatformError as error:
                 raise PlatformError(f"{path} is not what was asked for: {error.message}", error.reason) from error
-            item.coming = certificates[0]
+            item.coming = self._taken[item.request.name][0]
             return
         path = self.request_path(item.request.name)
         request = tree.read(path)

@@ -5,7 +5,7 @@
 """What issuers outside of the tree have in common: the files that they keep in it, and the key that waits.
 
     authorities/<issuer>/keys/<certificate>.pem      a new key, until its certificate is there and both are put in place
-    authorities/<issuer>/issued/<certificate>.pem    what was issued: the certificate, its chain, and its root if known
+    authorities/<issuer>/issued/<certificate>.json   what was issued: the certificate, its chain, and its root if known
 
 A key is on the disk before anybody is asked to certify it, and a certificate before its files are written. So a crash
 loses nothing, and what was issued is not asked for twice.
@@ -13,6 +13,7 @@ loses nothing, and what was issued is not asked for twice.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Optional
@@ -46,7 +47,7 @@ class Shelf:
         return f"{self.base}/keys/{name}.pem"
 
     def issued_path(self, name: str) -> str:
-        return f"{self.base}/issued/{name}.pem"
+        return f"{self.base}/issued/{name}.json"
 
     def waiting_key(self, item: Item, tree: Tree) -> Optional[tuple[Any, bytes]]:
         """The key that waits for its certificate, if there is one of the declared type."""
@@ -78,24 +79,20 @@ class Shelf:
     def issued(self, name: str, origin: str, tree: Tree) -> list[Any]:
         """What was issued last: the certificate, and those above it; nothing if it was of another origin."""
         state = tree.read(self.issued_path(name))
-        if state is None or not state.content.startswith(_heading(origin)):
-            return []
         try:
-            return read_certificates(state.content)
-        except ValueError:
+            kept = json.loads(state.content) if state is not None else {}
+            return read_certificates(kept["certificates"].encode("ascii")) if kept.get("origin") == origin else []
+        except (AttributeError, KeyError, ValueError):
             return []
 
     def put(self, item: Item, origin: str, store: Store, certificates: Sequence[Any]) -> None:
-        content = _heading(origin) + b"".join(crypto.to_pem(certificate) for certificate in certificates)
-        store.keep(self.issued_path(item.request.name), content, FILE_MODE)
+        # Not a PEM file: the root is no part of a chain that somebody might send.
+        pem = b"".join(crypto.to_pem(certificate) for certificate in certificates).decode("ascii")
+        content = json.dumps({"origin": origin, "certificates": pem}, indent=2) + "\n"
+        store.keep(self.issued_path(item.request.name), content.encode("ascii"), FILE_MODE)
 
     def needless(self, item: Item) -> frozenset[str]:
         return frozenset({self.waiting_path(item.request.name)})
-
-
-def _heading(origin: str) -> bytes:
-    # Text before the first certificate is none of its business (RFC 7468, 2).
-    return f"Issued by {origin}\n".encode()
 
 
 def is_one(certificates: Sequence[Any], certificate: Any) -> bool:

@@ -21,7 +21,8 @@ SPIRE: one stage is thousands of entries; `batches` cuts by count and bytes; `ap
     `delete` and returns each row's error. The claim is (SPIFFE ID, parent, selectors). A cut connection is not
     transient for a create, which is not safe to repeat.
 Kubernetes: `level` orders CRDs, namespaces, RBAC, configuration, workloads; custom objects need their CRD. `read` has
-    the server judge what is in doubt; `normalise` shows our manager's fields only. `apply` returns when its object is established, as the next level builds on it.
+    the server judge what is in doubt; `normalise` shows our manager's fields only. `apply` returns when a CRD is
+    established, as the next level builds on it.
     An ApplySet's label is the marker.
 AWS security groups: groups and rules are two kinds, and a rule needs its groups, so groups that refer to each other are
     no circle. `batches` puts the rules of one group and direction into a call. A name that is unique in its VPC is a

@@ -33,6 +33,7 @@ class Container:
         self.command, self.timeout, self.name, self.host = tuple(command), timeout, name, host
         self.where = f"{command[0]} in container {name}"
         self._local = threading.local()
+        self._clients: list[Any] = []
 
     def run(self, arguments: Sequence[str], stdin: bytes = b"") -> Ran:
         import docker.errors
@@ -67,6 +68,7 @@ class Container:
         if not hasattr(self._local, "client"):
             options = {"base_url": self.host} if self.host else docker.utils.kwargs_from_env()
             self._local.client = docker.APIClient(**options, version="auto", timeout=self.timeout)
+            self._clients.append(self._local.client)
         return self._local.client
 
     def _talk(self, connection: Any, stdin: bytes, deadline: Deadline) -> tuple[bytes, bytes]:
@@ -87,10 +89,10 @@ class Container:
                 raw.shutdown(socket.SHUT_RDWR)
             writer.join()
             connection.close()
+            raw.close()
 
     def close(self) -> None:
-        client = getattr(self._local, "client", None)
-        if client is not None:
+        for client in self._clients:
             client.close()
 
 

@@ -90,6 +90,9 @@ def _declaration(documents: Iterable[Sourced], problems: list[Problem], rules: R
     domain = ""
     schema = compiled(SPIRE)
     for item in documents:
+        if "entries" not in item.document:
+            problems.append(("bad_document", f"{item.source}: lacks entries, so it is no file of registration entries"))
+            continue
         texts = schema.complaints(item.document)
         if texts:
             problems.extend(("bad_document", f"{item.source}: {text}") for text in texts)
@@ -100,7 +103,7 @@ def _declaration(documents: Iterable[Sourced], problems: list[Problem], rules: R
             if wrong:
                 place = f"{item.source}: entry {entry.get('entry_id') or entry['spiffe_id']!r}"
                 problems.extend((reason, f"{place}: {text}") for reason, text in wrong)
-            elif 0 < entry.get("entryExpiry", 0) <= rules.now:
+            elif 0 < (entry.get("entryExpiry") or 0) <= rules.now:
                 expired.append(entry["entry_id"])
             else:
                 found.append(Declared(entry["entry_id"], entries.declared(entry), item.source))
@@ -123,7 +126,7 @@ def _mistakes(entry: Mapping[str, Any], domain: str, rules: Rules) -> Iterator[P
     for field in ("spiffe_id", "parent_id"):
         if entries.trust_domain(entry[field]) != domain:
             yield "foreign_trust_domain", f"{field}: {entry[field]} is of another trust domain than {domain!r}"
-    if f"spiffe://{domain}" in entry.get("federates_with", ()) or domain in entry.get("federates_with", ()):
+    if {domain, f"spiffe://{domain}"} & set(entry.get("federates_with") or ()):
         yield "bad_document", f"federates_with: {domain!r} is its own trust domain"
     for selector in entry["selectors"]:
         text = selectors.complaint(selector["type"], selector["value"], rules.selector_types)

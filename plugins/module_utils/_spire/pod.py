@@ -97,7 +97,7 @@ class Pod:
                 _request_timeout=deadline.left,
             )
         if stdin and opened.subprotocol != "v5.channel.k8s.io":
-            opened.close()
+            _close(opened)
             raise CallError(
                 f"{self.where}: this API server cannot tell a command the end of its input (it speaks "
                 f"{opened.subprotocol}); Kubernetes 1.30 or later is needed",
@@ -143,7 +143,7 @@ class Pod:
                 _drain(stream, parts)
             _drain(stream, parts)
         finally:
-            stream.close()
+            _close(stream)
         return Ran(self._status(b"".join(parts[_ERROR])), *(b"".join(parts[at]) for at in (_STDOUT, _STDERR)))
 
     def _status(self, text: bytes) -> int:
@@ -173,9 +173,16 @@ def _drain(stream: Any, parts: dict[int, list[bytes]]) -> None:
             into.append(found)
 
 
+def _close(stream: Any) -> None:
+    """At once, also where the other side says nothing any more; and where it has gone, which `close` alone does not."""
+    stream.close(timeout=0)
+    stream.sock.shutdown()
+
+
 def _refusal(error: Any) -> str:
-    """What the API server says, which is JSON where it is an answer and text where it is a handshake."""
+    """What the API server says: in the body of an answer, or at the end of the text of a failed handshake."""
+    reason, _mark, rest = str(error.reason or "").partition(" -+-+- ")
     try:
-        return str(json.loads(error.body)["message"])
+        return str(json.loads(error.body or rest.rpartition(" -+-+- ")[2])["message"])
     except (TypeError, ValueError, KeyError):
-        return " ".join(f"{error.status or ''} {error.reason or ''}".split())
+        return " ".join(f"{error.status or ''} {reason}".split())

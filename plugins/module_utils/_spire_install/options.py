@@ -10,8 +10,8 @@ module's parameters. An option that was not given has its default, never None.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
-from typing import Any, Optional
+from dataclasses import MISSING, dataclass, field, fields
+from typing import Any
 
 from ansible_collections.zerotrust.platform.plugins.module_utils._spire_install.versions import RELEASE
 
@@ -28,170 +28,160 @@ X509POP = "x509pop"
 JOIN_TOKEN = "join_token"  # noqa: S105 - the name of an attestor
 
 
-def _text(default: str = "", choices: Sequence[str] = (), kind: str = "str", **more: Any) -> Any:
-    spec: dict[str, Any] = {"type": kind, **more}
-    if default:
-        spec["default"] = default
-    if choices:
-        spec["choices"] = list(choices)
-    return field(default=default, metadata={"spec": spec})
+TEXT: Mapping[str, Any] = {"type": "str"}
+NAME: Mapping[str, Any] = {"type": "str", "no_log": False}
+"""Of something that is no secret, whatever the option is called."""
+PATH: Mapping[str, Any] = {"type": "path"}
+NUMBER: Mapping[str, Any] = {"type": "int"}
+FLAG: Mapping[str, Any] = {"type": "bool"}
+TEXTS: Mapping[str, Any] = {"type": "list", "elements": "str"}
+MAPPING: Mapping[str, Any] = {"type": "dict"}
 
 
-def _path() -> Any:
-    return _text(kind="path")
-
-
-def _number(default: int) -> Any:
-    return field(default=default, metadata={"spec": {"type": "int", "default": default}})
-
-
-def _flag(default: bool) -> Any:
-    return field(default=default, metadata={"spec": {"type": "bool", "default": default}})
-
-
-def _list(default: Sequence[Any] = (), elements: str = "str", choices: Sequence[str] = ()) -> Any:
-    spec: dict[str, Any] = {"type": "list", "elements": elements, "default": list(default)}
-    if choices:
-        spec["choices"] = list(choices)
-    return field(default=tuple(default), metadata={"spec": spec})
+def choice(*choices: str, **more: Any) -> Mapping[str, Any]:
+    return {"type": "str", "choices": list(choices), **more}
 
 
 @dataclass(frozen=True)
 class Image:
-    repository: str = _text()
-    tag: str = _text()
-    digest: str = _text()
+    repository: str = field(default="", metadata=TEXT)
+    tag: str = field(default="", metadata=TEXT)
+    digest: str = field(default="", metadata=TEXT)
 
 
 @dataclass(frozen=True)
 class Images:
-    server: Image = field(default_factory=Image, metadata={"group": Image})
-    agent: Image = field(default_factory=Image, metadata={"group": Image})
-    csi_driver: Image = field(default_factory=Image, metadata={"group": Image})
-    csi_registrar: Image = field(default_factory=Image, metadata={"group": Image})
-    oidc: Image = field(default_factory=Image, metadata={"group": Image})
+    server: Image = field(default_factory=Image)
+    agent: Image = field(default_factory=Image)
+    csi_driver: Image = field(default_factory=Image)
+    csi_registrar: Image = field(default_factory=Image)
+    oidc: Image = field(default_factory=Image)
 
 
 @dataclass(frozen=True)
 class Resources:
     """Of each container: ``requests`` and ``limits`` as Kubernetes takes them."""
 
-    server: Mapping[str, Any] = field(default_factory=dict, metadata={"spec": {"type": "dict"}})
-    agent: Mapping[str, Any] = field(default_factory=dict, metadata={"spec": {"type": "dict"}})
+    server: Mapping[str, Any] = field(default_factory=dict, metadata=MAPPING)
+    agent: Mapping[str, Any] = field(default_factory=dict, metadata=MAPPING)
 
 
 @dataclass(frozen=True)
 class CaSubject:
-    common_name: str = _text()
-    organization: str = _text()
-    country: str = _text()
+    common_name: str = field(default="", metadata=TEXT)
+    organization: str = field(default="", metadata=TEXT)
+    country: str = field(default="", metadata=TEXT)
 
 
 @dataclass(frozen=True)
 class Server:
-    replicas: int = _number(1)
-    port: int = _number(8081)
-    ca_ttl: str = _text("87600h")
-    x509_svid_ttl: str = _text("1h")
-    jwt_svid_ttl: str = _text("5m")
-    ca_key_type: str = _text("ec-p256", ("ec-p256", "ec-p384", "rsa-2048", "rsa-4096"))
-    ca_subject: CaSubject = field(default_factory=CaSubject, metadata={"group": CaSubject})
-    jwt_issuer: str = _text()
+    replicas: int = field(default=1, metadata=NUMBER)
+    port: int = field(default=8081, metadata=NUMBER)
+    ca_ttl: str = field(default="87600h", metadata=TEXT)
+    x509_svid_ttl: str = field(default="1h", metadata=TEXT)
+    jwt_svid_ttl: str = field(default="5m", metadata=TEXT)
+    ca_key_type: str = field(default="ec-p256", metadata=choice("ec-p256", "ec-p384", "rsa-2048", "rsa-4096"))
+    ca_subject: CaSubject = field(default_factory=CaSubject)
+    jwt_issuer: str = field(default="", metadata=TEXT)
 
 
 @dataclass(frozen=True)
 class Datastore:
-    type: str = _text(SQLITE, (SQLITE, POSTGRES))
-    host: str = _text()
-    port: int = _number(5432)
-    database: str = _text("spire")
-    user: str = _text("spire")
-    sslmode: str = _text("verify-full", ("verify-full", "verify-ca", "require", "disable"))
-    ca_file: str = _path()
-    secret_name: str = _text("spire-datastore")
-    secret_key: str = _text("password", no_log=False)
-    password: str = _text(no_log=True)
+    type: str = field(default=SQLITE, metadata=choice(SQLITE, POSTGRES))
+    host: str = field(default="", metadata=TEXT)
+    port: int = field(default=5432, metadata=NUMBER)
+    database: str = field(default="spire", metadata=TEXT)
+    user: str = field(default="spire", metadata=TEXT)
+    sslmode: str = field(default="verify-full", metadata=choice("verify-full", "verify-ca", "require", "disable"))
+    ca_file: str = field(default="", metadata=PATH)
+    secret_name: str = field(default="spire-datastore", metadata=NAME)
+    secret_key: str = field(default="password", metadata=NAME)
+    password: str = field(default="", metadata={"type": "str", "no_log": True}, repr=False)
 
 
 @dataclass(frozen=True)
 class UpstreamAuthority:
-    cert_file: str = _path()
-    key_file: str = _text(kind="path", no_log=False)
-    bundle_file: str = _path()
-    secret_name: str = _text()
+    cert_file: str = field(default="", metadata=PATH)
+    key_file: str = field(default="", metadata={**PATH, "no_log": False})
+    bundle_file: str = field(default="", metadata=PATH)
+    secret_name: str = field(default="", metadata=NAME)
 
 
 @dataclass(frozen=True)
 class Agent:
-    socket: str = _text(CSI, (CSI, HOST_PATH))
-    socket_dir: str = _text("/run/spire/sockets")
-    socket_name: str = _text()
-    verify_kubelet: bool = _flag(True)
-    kubelet_permission: str = _text("nodes/pods", ("nodes/pods", "nodes/proxy"))
-    tolerations: Sequence[Mapping[str, Any]] = _list(({"operator": "Exists"},), "dict")
+    socket: str = field(default=CSI, metadata=choice(CSI, HOST_PATH))
+    socket_dir: str = field(default="/run/spire/sockets", metadata=TEXT)
+    socket_name: str = field(default="", metadata=TEXT)
+    verify_kubelet: bool = field(default=True, metadata=FLAG)
+    kubelet_permission: str = field(default="nodes/pods", metadata=choice("nodes/pods", "nodes/proxy"))
+    tolerations: Sequence[Mapping[str, Any]] = field(
+        default=({"operator": "Exists"},), metadata={"type": "list", "elements": "dict"}
+    )
 
 
 @dataclass(frozen=True)
 class Kubernetes:
-    namespace: str = _text("spire")
-    agent_namespace: str = _text()
-    storage_size: str = _text("1Gi")
-    storage_class: str = _text()
-    network_policies: bool = _flag(True)
-    api_server_cidrs: Sequence[str] = _list()
-    image_pull_secrets: Sequence[str] = _list()
-    images: Images = field(default_factory=Images, metadata={"group": Images})
-    resources: Resources = field(default_factory=Resources, metadata={"group": Resources})
+    namespace: str = field(default="spire", metadata=TEXT)
+    agent_namespace: str = field(default="", metadata=TEXT)
+    storage_size: str = field(default="1Gi", metadata=TEXT)
+    storage_class: str = field(default="", metadata=TEXT)
+    network_policies: bool = field(default=True, metadata=FLAG)
+    api_server_cidrs: Sequence[str] = field(default=(), metadata=TEXTS)
+    image_pull_secrets: Sequence[str] = field(default=(), metadata={**TEXTS, "no_log": False})
+    images: Images = field(default_factory=Images)
+    resources: Resources = field(default_factory=Resources)
 
 
 @dataclass(frozen=True)
 class Oidc:
-    domain: str = _text()
-    tls_secret: str = _text("spire-oidc-tls", no_log=False)
-    replicas: int = _number(2)
+    domain: str = field(default="", metadata=TEXT)
+    tls_secret: str = field(default="spire-oidc-tls", metadata=NAME)
+    replicas: int = field(default=2, metadata=NUMBER)
 
 
 @dataclass(frozen=True)
 class Hosts:
-    server_address: str = _text()
-    attestor: str = _text(X509POP, (X509POP, JOIN_TOKEN))
-    node_ca_file: str = _path()
-    workload_attestors: Sequence[str] = _list(("unix",), choices=("unix", "docker", "systemd"))
-    compose_project: str = _text()
-    bin_dir: str = _text("/opt/spire/bin")
-    config_dir: str = _text("/etc/spire")
-    user: str = _text("spire")
+    server_address: str = field(default="", metadata=TEXT)
+    attestor: str = field(default=X509POP, metadata=choice(X509POP, JOIN_TOKEN))
+    node_ca_file: str = field(default="", metadata=PATH)
+    workload_attestors: Sequence[str] = field(
+        default=("unix",), metadata={**TEXTS, "choices": ["unix", "docker", "systemd"]}
+    )
+    compose_project: str = field(default="", metadata=TEXT)
+    bin_dir: str = field(default="/opt/spire/bin", metadata=TEXT)
+    config_dir: str = field(default="/etc/spire", metadata=TEXT)
+    user: str = field(default="spire", metadata=TEXT)
 
 
 @dataclass(frozen=True)
 class Options:
-    platform: str = _text(KUBERNETES, (KUBERNETES, HOSTS))
-    version: str = _text(RELEASE)
-    agent_version: str = _text()
-    log_level: str = _text("INFO", ("DEBUG", "INFO", "WARN", "ERROR"))
-    telemetry: bool = _flag(True)
-    istio: bool = _flag(False)
-    server: Server = field(default_factory=Server, metadata={"group": Server})
-    datastore: Datastore = field(default_factory=Datastore, metadata={"group": Datastore})
-    upstream_authority: UpstreamAuthority = field(
-        default_factory=UpstreamAuthority, metadata={"group": UpstreamAuthority}
-    )
-    agent: Agent = field(default_factory=Agent, metadata={"group": Agent})
-    kubernetes: Kubernetes = field(default_factory=Kubernetes, metadata={"group": Kubernetes})
-    oidc: Oidc = field(default_factory=Oidc, metadata={"group": Oidc})
-    hosts: Hosts = field(default_factory=Hosts, metadata={"group": Hosts})
+    platform: str = field(default=KUBERNETES, metadata=choice(KUBERNETES, HOSTS))
+    version: str = field(default=RELEASE, metadata=TEXT)
+    agent_version: str = field(default="", metadata=TEXT)
+    log_level: str = field(default="INFO", metadata=choice("DEBUG", "INFO", "WARN", "ERROR"))
+    telemetry: bool = field(default=True, metadata=FLAG)
+    istio: bool = field(default=False, metadata=FLAG)
+    server: Server = field(default_factory=Server)
+    datastore: Datastore = field(default_factory=Datastore)
+    upstream_authority: UpstreamAuthority = field(default_factory=UpstreamAuthority)
+    agent: Agent = field(default_factory=Agent)
+    kubernetes: Kubernetes = field(default_factory=Kubernetes)
+    oidc: Oidc = field(default_factory=Oidc)
+    hosts: Hosts = field(default_factory=Hosts)
 
 
 def specification(cls: type = Options) -> dict[str, dict[str, Any]]:
     """The argument spec of a group of options."""
-    made: dict[str, dict[str, Any]] = {}
-    for item in fields(cls):
-        group = item.metadata.get("group")
-        if group is None:
-            made[item.name] = dict(item.metadata["spec"])
-        else:
-            made[item.name] = {"type": "dict", "apply_defaults": True, "options": specification(group)}
-    return made
+    return {item.name: _specification(item) for item in fields(cls)}
+
+
+def _specification(item: Any) -> dict[str, Any]:
+    if not item.metadata:
+        return {"type": "dict", "apply_defaults": True, "options": specification(item.default_factory)}
+    default = list(item.default) if isinstance(item.default, tuple) else item.default
+    # What is empty is not given: such an option has no default to show.
+    shown = {} if default in ("", MISSING) else {"default": default}
+    return {**item.metadata, **shown}
 
 
 def options(params: Mapping[str, Any]) -> Options:
@@ -200,12 +190,12 @@ def options(params: Mapping[str, Any]) -> Options:
     return made
 
 
-def _made(cls: type, given: Optional[Mapping[str, Any]]) -> Any:
+def _made(cls: Any, given: Mapping[str, Any]) -> Any:
     values: dict[str, Any] = {}
     for item in fields(cls):
-        value = (given or {}).get(item.name)
-        if "group" in item.metadata:
-            values[item.name] = _made(item.metadata["group"], value)
+        value = given.get(item.name)
+        if not item.metadata:
+            values[item.name] = _made(item.default_factory, value or {})
         elif value is not None:
             values[item.name] = tuple(value) if isinstance(value, list) else value
     return cls(**values)

@@ -20,7 +20,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.zerotrust.platform.plugins.module_utils._documents.files import dump
-from ansible_collections.zerotrust.platform.plugins.module_utils._enforcement import spire
 from ansible_collections.zerotrust.platform.plugins.module_utils._enforcement.common import Document
 from ansible_collections.zerotrust.platform.plugins.module_utils._spire_install import (
     configs,
@@ -37,6 +36,7 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._spire_install.
 
 SECRET_FILE = "15-secrets.yml"  # noqa: S105
 SECRET_MODE = 0o600
+ENTRIES_FILE = "registration/entries.json"
 _ROUNDS = 100_000
 """Some 0.05 s."""
 
@@ -57,6 +57,11 @@ class Installation:
         for one in (one for documents in self.documents.values() for one in documents):
             found[one.get("kind", "SPIRE entry")] += len(one["entries"]) if "entries" in one else 1
         return dict(sorted(found.items()))
+
+    @property
+    def entries(self) -> Sequence[Document]:
+        """The registration entries that it has of its own, beside those of the graph."""
+        return [entry for document in self.documents.get(ENTRIES_FILE, ()) for entry in document["entries"]]
 
     @property
     def modes(self) -> Mapping[str, int]:
@@ -96,7 +101,7 @@ def _kubernetes(settings: Settings) -> Installation:
         "40-agent.yml": agent(settings),
         "50-csi-driver.yml": csi_driver(settings) if settings.agent.socket == CSI else [],
         "60-oidc.yml": oidc.discovery_provider(settings) if options.oidc.domain else [],
-        "registration/entries.json": _entries(settings) if options.oidc.domain else [],
+        ENTRIES_FILE: [{"entries": [oidc.entry(settings)]}] if options.oidc.domain else [],
         # Not for kubectl, so not beside the others.
         "istio/istio-operator.yml": mesh.istio(settings) if options.istio else [],
     }
@@ -108,18 +113,12 @@ def _kubernetes(settings: Settings) -> Installation:
     )
 
 
-def _entries(settings: Settings) -> list[Document]:
-    """Those of the graph, and the provider's: what one run registers is all that begins with the graph's name."""
-    (documents,) = spire.render(settings.graph).values()
-    return [{"entries": [*documents[0]["entries"], oidc.entry(settings)]}]
-
-
 def _hosts(settings: Settings, node_authorities: Iterable[str]) -> Installation:
     entries = hosts.entries(settings, node_authorities)
     server_config = configs.text(configs.host_server(settings))
     agent_config = configs.text(configs.host_agent(settings))
     return Installation(
-        documents={"registration/entries.json": [entries]} if entries["entries"] else {},
+        documents={ENTRIES_FILE: [entries]} if entries["entries"] else {},
         texts={
             "server.conf": server_config,
             "agent.conf": agent_config,

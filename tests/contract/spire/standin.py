@@ -34,7 +34,7 @@ _PATHS = [str(REPO), sysconfig.get_path("platlib")]
 _PROGRAM = f"import sys; sys.path[:0] = {_PATHS!r}; from tests.contract.spire.server.main import main; "
 
 #: A self-signed authority of nobody, until 2126.
-AUTHORITY = Path(__file__).with_name("authority.pem")
+AUTHORITY = Path(__file__).with_name("authority.crt")
 
 
 @dataclass

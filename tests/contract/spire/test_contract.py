@@ -12,7 +12,7 @@ from typing import Any
 
 from tests.contract.spire.standin import Spire
 
-PARTNER = Path(__file__).with_name("authority.pem").read_bytes()
+PARTNER = Path(__file__).with_name("authority.crt").read_bytes()
 ALIKE, MISSING, REFUSED = 6, 5, 3
 
 

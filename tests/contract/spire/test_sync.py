@@ -17,7 +17,7 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._spire.facts im
 from tests.contract.spire.standin import Spire
 from tests.contract.spire.syncing import changes, converges, node, planned, refused, synced, with_settings
 
-AUTHORITY = str(Path(__file__).with_name("authority.pem"))
+AUTHORITY = str(Path(__file__).with_name("authority.crt"))
 PARTNER = {"trust_domain": "partner.example.com", "bundle": AUTHORITY}
 NOBODY = {"url": "https://127.0.0.1:1/"}
 

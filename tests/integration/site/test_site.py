@@ -210,6 +210,7 @@ def test_the_other_inventories(inventory: str, flows: int, tmp_path: Path) -> No
     succeeded(run("site", build, inventory=inventory))
     said = report(build)
     assert (said["missing"], said["open"], len(said["flows"])) == (0, 0, flows)
+    assert (build / "spire" / "30-server.yml").exists() == (inventory == "production")
 
 
 def test_the_report_says_what_is_wrong_with_its_audit(tmp_path: Path) -> None:

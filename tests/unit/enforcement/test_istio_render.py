@@ -381,7 +381,7 @@ def test_d7_traffic_of_the_service_goes_before_the_meshs() -> None:
     assert postgres["loadBalancer"] == {"simple": "RANDOM"}
     assert postgres["outlierDetection"]["interval"] == "1m"
     assert postgres["tls"] == {"mode": "DISABLE"}
-    assert [note.split(" are sent")[0] for note in istio.notes(graph_of(data))] == ["Calls to postgres"]
+    assert [note.partition(" are sent")[0] for note in istio.notes(graph_of(data))] == ["Calls to postgres"]
 
 
 def test_many_services_in_plain_text_are_counted() -> None:

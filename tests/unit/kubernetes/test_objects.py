@@ -96,7 +96,7 @@ def test_an_object_needs_its_namespace_and_its_kind_where_they_are_declared_too(
     thing = {"apiVersion": "example.org/v1", "kind": "Thing", "metadata": {"name": "a", "namespace": "shop"}}
     namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}}
     documents = [Sourced(document, "a.yml") for document in (thing, crd, namespace)]
-    (resource,) = objects.defined(documents).values()
+    resource = objects.defined(documents)["things.example.org"]
     assert resource.url("shop", "a") == "/apis/example.org/v1/namespaces/shop/things/a"
     assert resource.api_version == "example.org/v1"
     assert objects.desired(documents)[0].needs == (("Namespace", "shop"), (objects.CRD, "things.example.org"))

@@ -126,8 +126,7 @@ def test_systemd_finds_the_units_correct_and_well_confined(tmp_path: Path) -> No
 def test_c4_services_of_compose_get_the_identities_of_the_graph() -> None:
     hosts = {"compose_project": "shop", "workload_attestors": ["docker"]}
     made = on_hosts(hosts=hosts)
-    ((document),) = made.documents["registration/entries.json"]
-    alias, api, frontend = document["entries"]
+    alias, api, frontend = made.entries
     assert alias["parent_id"] == "spiffe://valuecanvas.example.com/spire/server"
     assert alias["selectors"] == [{"type": "x509pop", "value": "ca:fingerprint:" + "0a" * 20}]
     assert {api["parent_id"], frontend["parent_id"]} == {alias["spiffe_id"]}
@@ -136,5 +135,5 @@ def test_c4_services_of_compose_get_the_identities_of_the_graph() -> None:
         {"type": "docker", "value": "label:com.docker.compose.project:shop"},
         {"type": "docker", "value": "label:com.docker.compose.service:api"},
     ]
-    assert all(entry["entry_id"].startswith("shop.") for entry in document["entries"])
+    assert all(entry["entry_id"].startswith("shop.") for entry in made.entries)
     assert validate(sourced(made.documents)).problems == ()
