@@ -156,6 +156,11 @@ def key_id(public_key: Any) -> bytes:
 
 def read_certificate(pem: bytes) -> Any:
     """The one certificate of a PEM file; ValueError with the line of what is wrong."""
+    if pem.startswith(b"-----BEGIN CERTIFICATE-----\n") and pem.count(b"-----BEGIN ") == 1:
+        try:
+            return x509.load_pem_x509_certificate(pem)
+        except ValueError:
+            raise ValueError("line 1: the certificate cannot be decoded") from None
     blocks = [(found.group(1), pem.count(b"\n", 0, found.start()) + 1) for found in _BEGIN.finditer(pem)]
     certificates = [line for label, line in blocks if label == b"CERTIFICATE"]
     if len(certificates) != 1:

@@ -27,14 +27,13 @@ class Authority:
     keeps: frozenset[str] = frozenset()
 
     def look(self, item: Item, tree: Tree, written: bool) -> bool:
-        own, issuers = crypto.identifiers(item.certificate)
-        named = (crypto.name_of(item.certificate.issuer), issuers)
-        if not item.issuers:
-            signer = item.certificate
-            same = named == (crypto.name_of(item.certificate.subject), own)
-        else:
-            signer = item.issuers[0].certificate
-            same = named == item.issuers[0].identity
+        facts, above = item.facts, item.issuers[0] if item.issuers else None
+        if above is not None and above.settled and written:
+            # The run that wrote both had it issued by the other. Names are slow to compare.
+            return above.identity is not None and facts.issuer_key_id == above.identity[1]
+        named = (crypto.name_of(item.certificate.issuer), facts.issuer_key_id)
+        signer = item.certificate if above is None else above.certificate
+        same = named == ((facts.subject, facts.key_id) if above is None else above.identity)
         return same and (written or signer is None or crypto.is_signed_by(item.certificate, signer))
 
     def prepare(self, item: Item, tree: Tree, now: datetime) -> None:

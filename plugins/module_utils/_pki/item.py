@@ -98,6 +98,7 @@ class Item:
     pending: what it waits for, if its issuer has been asked, or is going to be, and has not answered; a sentence. asks:
     why it is asked in this run. coming: see `Issuer.prepare`. failed: why it was not issued, though it was to be: a
     reason code.
+    settled: whether it is as we wrote it, and stays so. remembered, chain_digest: see `remembering`.
     ledger: what an authority remembers. signer: the authority itself, ready to sign.
     beside: other generations of a root that are trusted beside it.
     """
@@ -121,6 +122,9 @@ class Item:
     asks: tuple[str, ...] = ()
     coming: Any = None
     failed: str = ""
+    settled: bool = False
+    remembered: bool = False
+    chain_digest: str = ""
     ledger: Optional[Ledger] = None
     beside: Sequence[Item] = ()
     signer: Optional[Signer] = field(default=None, repr=False)

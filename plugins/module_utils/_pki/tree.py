@@ -4,7 +4,7 @@
 
 """A certificate tree on disk, brought to what its plan says.
 
-    Declaration, directory, now ─▶ plan_pki ─▶ PkiPlan(.plan is shown) ─▶ apply_pki ─▶ records of what there is
+    Declaration, directory, now ─▶ plan_pki ─▶ PkiPlan(.plan is shown) ─▶ apply_pki; records_of: what there is
                           planning.py: reads only        each item: key, Issuer.issue, outputs ─▶ its files
 
 A key and its certificate are a pair for every reader at any moment, as
@@ -19,10 +19,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Optional
 
 from ansible_collections.zerotrust.platform.plugins.module_utils._errors import PlatformError
-from ansible_collections.zerotrust.platform.plugins.module_utils._pki import issuing, outputs, records, reloading
+from ansible_collections.zerotrust.platform.plugins.module_utils._pki import (
+    issuing,
+    outputs,
+    records,
+    reloading,
+    remembering,
+)
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.bookkeeping import sign
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.item import Item
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.ledger import ledger_path
@@ -43,11 +49,11 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.mani
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.staging import Staged, discard
 
 
-def apply_pki(tree: Tree, pki_plan: PkiPlan) -> list[dict[str, Any]]:
+def apply_pki(tree: Tree, pki_plan: PkiPlan) -> None:
     """Issue what has to be issued and write the tree, whose lock the caller holds since before it was planned.
 
     What an issuer outside of this tree refuses does not keep the others from being issued, nor does a program that does
-    not take its new files. It is told at the end, by a PlatformError that names each and has the records as its result.
+    not take its new files. It is told at the end, by a PlatformError that names each.
     """
     if (owned_manifest(tree, OWNER) or Manifest(OWNER)) != pki_plan.manifest:
         raise FileError(f"{tree.path}: was changed by another run since it was planned; run again", "changed_meanwhile")
@@ -55,19 +61,25 @@ def apply_pki(tree: Tree, pki_plan: PkiPlan) -> list[dict[str, Any]]:
     failures = run.issue()
     run.finish()
     failures.extend(run.reload())
-    found = records_of(pki_plan)
     if failures:
         messages = [error.message for error in failures]
         more = f" (and {len(messages) - 1} more)" if len(messages) > 1 else ""
         failure = PlatformError(messages[0] + more, failures[0].reason, messages if more else ())
-        failure.result = {"certificates": found, "changed": run.changed}
+        failure.result = {"changed": run.changed}
         raise failure
-    return found
 
 
-def records_of(pki_plan: PkiPlan) -> list[dict[str, Any]]:
-    """The record of each authority and certificate, as they are now."""
-    return [records.record(item, pki_plan.now) for item in pki_plan.items]
+def records_of(pki_plan: PkiPlan, limit: Optional[int] = None) -> list[dict[str, Any]]:
+    """The records of authorities and certificates, as they are now: of all, or of those that expire first.
+
+    Those without an end are yet to be issued.
+    """
+    items = pki_plan.items
+    if limit is not None and len(items) > limit:
+        first = sorted(items, key=lambda item: item.facts.not_after)[:limit]
+        chosen = set(map(id, first))
+        items = [item for item in items if id(item) in chosen]
+    return [records.record(item, pki_plan.now) for item in items]
 
 
 def reloads_of(pki_plan: PkiPlan) -> list[dict[str, Any]]:
@@ -92,6 +104,7 @@ class _Run:
                 if seen is not None:
                     self.files[path] = seen.digest
         self.sources = dict(pki_plan.sources)
+        self.written_for: dict[str, str] = {}
         self.authorities = [item for item in pki_plan.items if item.request.is_authority]
         #: The names of certificates whose program has to be told of new files.
         self.reloads = set(pki_plan.reloads)
@@ -100,7 +113,11 @@ class _Run:
 
     @property
     def after(self) -> Manifest:
-        attributes = {"sources": self.sources, reloading.ATTRIBUTE: sorted(self.reloads)}
+        attributes = {
+            "sources": self.sources,
+            reloading.ATTRIBUTE: sorted(self.reloads),
+            remembering.ATTRIBUTE: self.written_for,
+        }
         attributes = {name: value for name, value in attributes.items() if value}
         return replace(self.before, files=self.files, pending={}, attributes=attributes)
 
@@ -206,6 +223,10 @@ class _Run:
             if state is not None:
                 self.tree.write(copy, *Write(state.content, state.mode, state.uid, state.gid))
         self.sources = {path: source for path, source in self.sources.items() if path in self.files}
+        for item in self.plan.items:
+            digest = None if item.pending or item.failed else remembering.digest(item)
+            if digest is not None:
+                self.written_for[item.request.name] = digest
         finish(self.tree, self.before, self.after, self.plan.removes)
 
     def reload(self) -> list[PlatformError]:

@@ -295,11 +295,13 @@ class Tree:
         handle = self._directory(parent)
         if handle is None:
             return None
-        with explained(self.name(path), "read the file's attributes"):
-            try:
-                return os.stat(name, dir_fd=handle, follow_symlinks=False)
-            except FileNotFoundError:
-                return None
+        try:
+            return os.stat(name, dir_fd=handle, follow_symlinks=False)
+        except FileNotFoundError:
+            return None
+        except OSError:
+            with explained(self.name(path), "read the file's attributes"):
+                raise
 
     def link_target(self, path: str) -> Optional[str]:
         """The text of a symbolic link, None if there is none."""
@@ -323,21 +325,26 @@ class Tree:
     def read(self, path: str) -> Optional[FileState]:
         """The file, None if there is none; a FileError if it is anything but a regular file."""
         found = self._lstat(path)
-        if found is not None and stat.S_ISLNK(found.st_mode):
-            path = self._behind(path) or path
-            found = self._lstat(path)
         if found is None:
             return None
-        refuse_unless_regular(self.name(path), found.st_mode)
+        if not stat.S_ISREG(found.st_mode):
+            behind = self._behind(path) if stat.S_ISLNK(found.st_mode) else None
+            if behind:
+                return self.read(behind)
+            refuse_unless_regular(self.name(path), found.st_mode)
         if found.st_size > MAX_FILE:
             raise FileError(f"{self.name(path)}: is larger than {MAX_FILE} bytes, so it is none of ours", "too_large")
         parent, _slash, name = path.rpartition("/")
-        with explained(self.name(path), "read the file"):
+        try:
             handle = self._os.open(name, _OPEN_READ, dir_fd=self._directory(parent))
             try:
                 content = _read_all(handle, found.st_size)
             finally:
                 self._os.close(handle)
+        except OSError:
+            # Its name is put together only where it is needed: this is the most frequent call of all.
+            with explained(self.name(path), "read the file"):
+                raise
         return FileState(content, stat.S_IMODE(found.st_mode), found.st_uid, found.st_nlink, found.st_gid)
 
     def write(self, path: str, content: bytes, mode: int, uid: Optional[int] = None, gid: Optional[int] = None) -> None:
