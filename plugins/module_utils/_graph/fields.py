@@ -180,9 +180,10 @@ def _complain_of_path(value: str) -> Optional[str]:
 
 
 def _complain_of_trust_domain(value: str) -> Optional[str]:
-    if value != value.lower():
+    valid = re.fullmatch(r"[a-z0-9._-]+", value.lower()) and not value.startswith(".")
+    if valid and value != value.lower():
         return f"has upper-case letters (write {value.lower()})"
-    if not re.fullmatch(r"[a-z0-9._-]+", value) or value.startswith("."):
+    if not valid:
         return "is not a SPIFFE trust domain (lower-case letters, digits, '.', '-', '_'; no scheme, port or path)"
     return None
 

@@ -31,7 +31,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Optional, Union
 
-from ansible_collections.zerotrust.platform.plugins.module_utils._graph.fields import INTERNET
+from ansible_collections.zerotrust.platform.plugins.module_utils._graph.fields import INTERNET, METADATA
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.model import Caller, Gateway, Graph, Service
 
 Network = Union[ipaddress.IPv4Network, ipaddress.IPv6Network]
@@ -172,6 +172,7 @@ class World:
             [
                 *cidrs,
                 *SPECIAL_RANGES,
+                *METADATA,
                 *graph.cluster.cidrs,
                 *(cidr for caller in graph.callers.values() for cidr in caller.cidrs),
                 *(cidr for service in graph.services.values() for egress in service.egress for cidr in egress.cidrs),

@@ -18,8 +18,8 @@ Kong with a database: `read` lists each kind page by page, foreign objects too, 
 Kong without one: `at_once`; `batches` is the whole stage; `apply` posts the declaration and says which entity was
     refused. A rollback posts the former one.
 SPIRE: one stage is thousands of entries; `batches` cuts by count and bytes; `apply` is one `entry create`, `update` or
-    `delete` and returns each row's error. The claim is (SPIFFE ID, parent, selectors). A cut connection is not
-    transient for a create, which is not safe to repeat.
+    `delete` and returns each row's error. The claim is (SPIFFE ID, parent, selectors), of foreign entries only, as
+    ours may be twins for a moment. Each write is safe to repeat, as entries are made under ids of ours.
 Kubernetes: `level` orders CRDs, namespaces, RBAC, configuration, workloads; custom objects need their CRD. `read` has
     the server judge what is in doubt; `normalise` shows our manager's fields only. `apply` returns when a CRD is
     established, as the next level builds on it.

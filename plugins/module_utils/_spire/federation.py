@@ -133,12 +133,7 @@ class Federation:
 
     def _actual_relationship(self, row: Mapping[str, Any]) -> Actual:
         domain = row["trust_domain"]
-        mutual = row.get(MUTUAL) or {}
-        data = {"url": row["bundle_endpoint_url"], "profile": MUTUAL if MUTUAL in row else WEB}
-        if mutual:
-            data["spiffe_id"] = mutual["endpoint_spiffe_id"]
-        ends = bundles.authorities_end(self.found[domain]) if domain in self.found else None
-        data["bundle"] = MISSING if ends is None else ENDED if ends and max(ends) <= self.now else THERE
+        data = relationship(row, self.found.get(domain), self.now)
         return Actual(RELATIONSHIP, domain, data, owned=domain in self.partners)
 
     def normalise(self, desired: Desired, actual: Actual) -> tuple[Any, Any]:
@@ -210,6 +205,16 @@ class Federation:
                 "the first bundle as federation.bundle",
                 "refresh_failed",
             ) from error
+
+
+def relationship(row: Mapping[str, Any], bundle: Optional[Mapping[str, Any]], now: datetime) -> dict[str, str]:
+    """What a relationship is, and what has become of its bundle, as the server tells them."""
+    data = {"url": row["bundle_endpoint_url"], "profile": MUTUAL if MUTUAL in row else WEB}
+    if row.get(MUTUAL):
+        data["spiffe_id"] = row[MUTUAL]["endpoint_spiffe_id"]
+    ends = None if bundle is None else bundles.authorities_end(bundle)
+    data["bundle"] = MISSING if ends is None else ENDED if ends and max(ends) <= now else THERE
+    return data
 
 
 def _endpoint(partner: Partner) -> dict[str, str]:

@@ -50,7 +50,7 @@ def test_what_is_rendered_is_valid(tmp_path: Path, arguments: list[str]) -> None
     assert run.last["changed"] is False
     assert run.last["problems"] == []
     assert run.last["unchecked"] == {}
-    assert run.last["counts"]["SPIRE entry"] == 3
+    assert run.last["counts"]["SPIRE entry"] == 4
     assert run.last["counts"]["Kong configuration"] == 1
 
 

@@ -55,6 +55,7 @@ def test_c4_from_the_plan_to_the_teardown(tmp_path: Path) -> None:
             "flask",
             "fastapi",
             "node.valuecanvas-cluster",
+            "node.valuecanvas-cluster.tradingrobotplug",
             "spire.spire-oidc",
         }
         assert set(spire.entries()) == {"theirs.api", *(f"tradingrobotplug.{name}" for name in names)}

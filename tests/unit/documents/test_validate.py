@@ -496,7 +496,8 @@ SecurityGroups:
 
 def test_counts() -> None:
     found = validate.validate(RENDERED).counts
-    assert found["SPIRE entry"] == 3
+    # Two workloads, and an alias for their namespace and one for the cluster.
+    assert found["SPIRE entry"] == 4
     assert found["Kong configuration"] == 1
     assert found["NetworkPolicy"] >= 3
 

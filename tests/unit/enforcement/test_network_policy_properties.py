@@ -375,3 +375,15 @@ def test_it_agrees_with_an_evaluation_pair_by_pair(documents):
                     and naive_allows(documents, start, end, protocol, port)
                 }
                 assert allowed & set(ends) == wanted, (callee, protocol, port)
+
+
+def test_what_no_document_names_is_known_all_the_same():
+    """Any address means none that hands out credentials, also where the policies that say so are lost."""
+    job = {"egress": [{"cidrs": ["0.0.0.0/0", "::/0"], "allow_internet": True}]}
+    graph = graph_of({"name": "g", "trust_domain": "example.org", "services": {"job": job}})
+    world, _flows = judged(graph, [])
+    expected = network_policy.expected(graph, world)
+    meant = {callee for callee in expected.allows if callee.startswith("ip:")}
+    assert "ip:0.0.0.0/0" in meant
+    assert not meant & {"ip:169.254.0.0/16", "ip:100.100.100.200/32", "ip:fd00:ec2::/32"}
+    assert not differences(graph, sourced(network_policy.render(graph)))[1]

@@ -56,9 +56,23 @@ def test_renders_to_the_letter() -> None:
                         "hint": "nodes of c1",
                     },
                     {
+                        "entry_id": "shop.node.c1.data",
+                        "spiffe_id": f"{NODE}/data",
+                        "parent_id": "spiffe://example.org/spire/server",
+                        "selectors": [{"type": "k8s_psat", "value": "cluster:c1"}],
+                        "hint": "nodes of c1 for data",
+                    },
+                    {
+                        "entry_id": "shop.node.c1.shop",
+                        "spiffe_id": f"{NODE}/shop",
+                        "parent_id": "spiffe://example.org/spire/server",
+                        "selectors": [{"type": "k8s_psat", "value": "cluster:c1"}],
+                        "hint": "nodes of c1 for shop",
+                    },
+                    {
                         "entry_id": "shop.cron",
                         "spiffe_id": "spiffe://example.org/ns/shop/sa/cron",
-                        "parent_id": NODE,
+                        "parent_id": f"{NODE}/shop",
                         "selectors": [{"type": "k8s", "value": "ns:shop"}, {"type": "k8s", "value": "sa:cron"}],
                         "x509_svid_ttl": 3600,
                         "hint": "cron",
@@ -66,7 +80,7 @@ def test_renders_to_the_letter() -> None:
                     {
                         "entry_id": "shop.db",
                         "spiffe_id": "spiffe://example.org/ns/data/sa/postgres",
-                        "parent_id": NODE,
+                        "parent_id": f"{NODE}/data",
                         "selectors": [{"type": "k8s", "value": "ns:data"}, {"type": "k8s", "value": "sa:postgres"}],
                         "x509_svid_ttl": 3600,
                         "hint": "db",
@@ -75,7 +89,7 @@ def test_renders_to_the_letter() -> None:
                     {
                         "entry_id": "shop.web",
                         "spiffe_id": "spiffe://example.org/ns/shop/sa/web",
-                        "parent_id": NODE,
+                        "parent_id": f"{NODE}/shop",
                         "selectors": [{"type": "k8s", "value": "ns:shop"}, {"type": "k8s", "value": "sa:web"}],
                         "x509_svid_ttl": 3600,
                         "hint": "web",
@@ -257,7 +271,7 @@ def test_a_stranger_with_our_identity_is_named_with_its_entry() -> None:
 def test_privileges_of_an_own_workload_are_found() -> None:
     """S11."""
     entries = entries_of(GRAPH)
-    entries[1]["downstream"] = True
+    next(entry for entry in entries if entry["entry_id"] == "shop.cron")["downstream"] = True
     assert [(f.kind, f.callee, set(f.callers)) for f in audit(entries)] == [(OPEN, "spire:downstream", {"cron"})]
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -188,8 +189,9 @@ def test_a_hung_server_costs_one_time_limit(spire: Spire) -> None:
     for settled in (False, True):
         sync = planned(spire, many(spire)) if settled else None
         faults(spire, hang=True)
+        act = partial(sync.apply, Waits().timing()) if sync else partial(planned, spire, many(spire))
         with pytest.raises(PlatformError) as error:
-            _ = sync.apply(Waits().timing()) if sync else planned(spire, many(spire))
+            act()
         assert error.value.reason == "timeout"
         faults(spire)
     assert converges(spire, many(spire))["create"] == 10

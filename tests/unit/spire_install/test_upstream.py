@@ -122,7 +122,8 @@ def test_p26_a_certificate_that_is_no_authoritys() -> None:
     assert "'CN=leaf' is not of an authority" in refused(leaf.pem, leaf.key_pem(), ROOT.pem)
 
 
-@pytest.mark.parametrize("pem", [b"", b"garbage", ROOT.pem[:100]])
+# The ids are given, as ROOT is another one in each process.
+@pytest.mark.parametrize("pem", [b"", b"garbage", ROOT.pem[:100]], ids=["empty", "garbage", "cut"])
 def test_p35_files_that_hold_something_else(pem: bytes) -> None:
     assert "cert_file: holds no certificates" in refused(pem, ROOT.key_pem(), ROOT.pem)
     assert "key_file: holds no private key" in refused(ROOT.pem, pem, ROOT.pem)
