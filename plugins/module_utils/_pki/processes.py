@@ -5,6 +5,8 @@
 """Work shared among processes, one for each core: threads would not do, as `cryptography` keeps the interpreter's lock.
 
 A process is a fork: it has all that its parent had, and what it changes is its own. What it finds out it sends back.
+It ends with its work, or when it finds nobody that listens: those of `concurrent.futures` wait for ever if their parent
+is killed, and would keep its lock.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._errors import 
 
 Share = TypeVar("Share")
 Result = TypeVar("Result")
-_DONE, _FAILED, _BROKEN = "done", "failed", "broken"
+_DONE, _FAILED, _BROKEN, _KILLED = "done", "failed", "broken", "killed"
 
 
 def cores() -> int:
@@ -49,6 +51,9 @@ def spread(
             failures.append(PlatformError(*what))
         elif end == _BROKEN:
             raise RuntimeError(f"a process of this run failed:\n{what}")
+        elif end == _KILLED:
+            message = "a process of this run was killed, which most often means too little memory: run again"
+            failures.append(PlatformError(message, "process_killed"))
     return results, failures
 
 
@@ -89,5 +94,5 @@ def _hear(pipe: int) -> tuple[list[Any], tuple[str, Any]]:
                 if result is None:
                     return found, pickle.load(answers)  # noqa: S301
                 found.append(result)
-        except EOFError:
-            return found, (_BROKEN, "it was killed")
+        except (EOFError, pickle.UnpicklingError):
+            return found, (_KILLED, None)

@@ -124,7 +124,9 @@ class _Run:
     def issue(self) -> list[PlatformError]:
         """Issue and write all; what went wrong outside."""
         clean(self.tree, self.plan.left)
-        coming = {path: "" for item in self.plan.items for path in item.request.files.values()}
+        # Each has a hash as soon as it is made.
+        coming = {item.request.files[content]: "" for item in self.plan.items for content in item.writes}
+        self.before = announce(self.tree, self.before, coming)
         make_room(self.tree, self.before, replace(self.after, files={**self.files, **coming}), self.plan.removes)
         outside = [item for item in self.plan.items if not item.issuer.local and (item.issues or item.asks)]
         for item in outside:
@@ -177,11 +179,11 @@ class _Run:
     def _put(self, made: Sequence[Staged], items: Sequence[Item]) -> None:
         try:
             self._announce({one.path: one.digest for one in made}, items)
+            for one in made:
+                self.tree.put(one.path, one.temporary)
         except BaseException:
             discard(self.tree, made)
             raise
-        for one in made:
-            self.tree.put(one.path, one.temporary)
 
     def _swap(self, items: Sequence[Item]) -> None:
         writes: dict[str, Write] = {}
