@@ -36,6 +36,23 @@ options:
     description: Objects, inline. For a few; use O(src) for more.
     type: list
     elements: dict
+  graph:
+    description: A service graph, whose objects are made as M(zerotrust.platform.service_graph) renders them.
+    type: dict
+    suboptions:
+      src:
+        description: The service graph's file, on the machine where the module runs.
+        type: path
+        required: true
+      overrides:
+        description: Values that are laid upon the file, mappings key by key. A value that is null removes the key.
+        type: dict
+      points:
+        description: The enforcement points whose objects are made.
+        type: list
+        elements: str
+        choices: [istio, network_policy]
+        default: [istio, network_policy]
   apply_set:
     description:
       - The name of the set that the objects belong to, which is that of a Secret without data.
@@ -90,14 +107,18 @@ author:
 """
 
 EXAMPLES = r"""
-- name: Apply what was rendered of a service graph, and delete what it no longer calls for
+- name: Apply what a service graph asks for, and delete what it no longer calls for
   zerotrust.platform.kubernetes_sync:
     context: staging
-    src:
-      - build/local/rendered/istio
-      - build/local/rendered/network_policy
+    graph:
+      src: service_graph.yml
     apply_set: shop
     purge: true
+
+- name: Apply files
+  zerotrust.platform.kubernetes_sync:
+    src: [manifests/]
+    apply_set: shop-workloads
 
 - name: Make a namespace and a service account
   zerotrust.platform.kubernetes_sync:
@@ -152,7 +173,9 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._ansible import
     run,
 )
 from ansible_collections.zerotrust.platform.plugins.module_utils._documents.files import read
-from ansible_collections.zerotrust.platform.plugins.module_utils._enforcement.common import Sourced
+from ansible_collections.zerotrust.platform.plugins.module_utils._enforcement.common import Sourced, sourced
+from ansible_collections.zerotrust.platform.plugins.module_utils._enforcement.points import render
+from ansible_collections.zerotrust.platform.plugins.module_utils._graph.source import GRAPH_OPTIONS, read_graph
 from ansible_collections.zerotrust.platform.plugins.module_utils._kubernetes.access import ACCESS_OPTIONS, access
 from ansible_collections.zerotrust.platform.plugins.module_utils._kubernetes.apply_set import ApplySet
 from ansible_collections.zerotrust.platform.plugins.module_utils._kubernetes.client import Client
@@ -166,6 +189,9 @@ def body(module: AnsibleModule) -> Work:
     params = module.params
     settings = Settings.of(params)
     given = [Sourced(document, "definition") for document in params["definition"] or ()]
+    if params["graph"]:
+        graph = read_graph(params["graph"]["src"], params["graph"]["overrides"])
+        given += sourced(render(graph, params["graph"]["points"]))
     documents = declared([*given, *(item for path in params["src"] or () for item in read(path))])
     client = Client(access(params), connections=settings.concurrency)
     try:
@@ -213,6 +239,18 @@ def main() -> None:
             **by_environment(ACCESS_OPTIONS, "K8S_AUTH_"),
             "src": {"type": "list", "elements": "path"},
             "definition": {"type": "list", "elements": "dict"},
+            "graph": {
+                "type": "dict",
+                "options": {
+                    **GRAPH_OPTIONS,
+                    "points": {
+                        "type": "list",
+                        "elements": "str",
+                        "choices": ["istio", "network_policy"],
+                        "default": ["istio", "network_policy"],
+                    },
+                },
+            },
             "apply_set": {"type": "str", "required": True},
             "apply_set_namespace": {"type": "str", "default": "default"},
             "namespace": {"type": "str", "default": "default"},
@@ -220,7 +258,7 @@ def main() -> None:
             "force_conflicts": {"type": "bool", "default": False},
             "wait_timeout": {"type": "float", "default": 120},
         },
-        required_one_of=[("src", "definition")],
+        required_one_of=[("src", "definition", "graph")],
         supports_check_mode=True,
     )
     require(module, ("yaml", "PyYAML"), ("urllib3", "urllib3"))

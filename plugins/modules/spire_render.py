@@ -423,6 +423,10 @@ entries:
   returned: success and O(platform=kubernetes)
   type: list
   elements: dict
+files:
+  description: The configuration files and units of hosts, by name, for check mode, which writes none.
+  returned: success and O(platform=hosts)
+  type: dict
 plan:
   description: What is, or in check mode would be, done to the directory.
   returned: success
@@ -498,7 +502,7 @@ def body(module: AnsibleModule) -> Work:
     )
     before = tree.before.attributes if tree.before else {}
     check_upgrade(before, settings)
-    result = {"release": release, "documents": installation.counts, "entries": own_entries(settings, installation)}
+    result = {"release": release, "documents": installation.counts, **shown(settings, installation)}
     return Work(tree.plan, lambda: apply_tree(tree), result, warnings=identity_warnings(before, graph))
 
 
@@ -527,9 +531,11 @@ def check_schemas(installation: Installation, kubernetes_version: str) -> None:
     refuse_invalid(documents, kubernetes_version)
 
 
-def own_entries(settings: Settings, installation: Installation) -> list:
-    # Those of hosts may be many, and a result is no place for bulk.
-    return list(installation.entries) if settings.options.platform == KUBERNETES else []
+def shown(settings: Settings, installation: Installation) -> dict:
+    # The entries of hosts may be many, and a result is no place for bulk.
+    if settings.options.platform == KUBERNETES:
+        return {"entries": list(installation.entries)}
+    return {"files": dict(installation.texts)}
 
 
 def check_configs(module: AnsibleModule, installation: Installation) -> None:

@@ -2,7 +2,11 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A real kube-apiserver on a real etcd, on loopback. No controllers: what is written stays as it was written."""
+"""A real kube-apiserver on a real etcd, on loopback.
+
+Without controllers what is written stays as it was written. `start_controllers` adds the controller manager: rollouts,
+namespaces that end, accounts. There are no nodes, so pods wait for ever, unless a test writes their status itself.
+"""
 
 from __future__ import annotations
 
@@ -76,7 +80,7 @@ def start_api_server(processes: Processes, tool: Callable[..., Path], folder: Pa
     etcd = ["--data-dir", folder / "etcd", "--unsafe-no-fsync", "--log-level", "warn"]
     etcd += ["--listen-client-urls", urls[0], "--advertise-client-urls", urls[0], "--listen-peer-urls", urls[1]]
     etcd += ["--initial-advertise-peer-urls", urls[1], "--initial-cluster", f"default={urls[1]}"]
-    processes.start([tool("etcd", "server"), *etcd], client)
+    processes.start([tool("kubernetes", "server"), *etcd], client)
     key = rsa.generate_private_key(65537, 2048)
     form = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     (folder / "sa.key").write_bytes(key.private_bytes(*form))
@@ -100,11 +104,28 @@ def start_api_server(processes: Processes, tool: Callable[..., Path], folder: Pa
         "allow-privileged": "true",
         "profiling": "false",
     }
-    command = [tool("kube-apiserver"), *(f"--{name}={value}" for name, value in options.items())]
+    command = [tool("kubernetes", "kube-apiserver"), *(f"--{name}={value}" for name, value in options.items())]
     processes.start(command, port, wait=60)
     server = ApiServer(f"https://127.0.0.1:{port}", folder / "tls" / "apiserver.crt", folder)
     _until_ready(server)
     return server
+
+
+def start_controllers(processes: Processes, tool: Callable[..., Path], server: ApiServer) -> None:
+    port = free_port()
+    options = {
+        "kubeconfig": server.kubeconfig(),
+        "bind-address": "127.0.0.1",
+        "secure-port": port,
+        "cert-dir": server.folder / "controllers",
+        "leader-elect": "false",
+        "root-ca-file": server.ca_file,
+        "service-account-private-key-file": server.folder / "sa.key",
+        "use-service-account-credentials": "true",
+        "profiling": "false",
+    }
+    command = [tool("kubernetes", "kube-controller-manager"), *(f"--{name}={value}" for name, value in options.items())]
+    processes.start(command, port, wait=60)
 
 
 def _until_ready(server: ApiServer) -> None:

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, zerotrust.platform contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is rendered, with SPIRE's own programs: ``SPIRE_SERVER_BIN`` and ``SPIRE_AGENT_BIN`` name them."""
+"""What is rendered, with SPIRE's own programs."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +22,18 @@ from tests.live.processes import Processes, free_port
 from tests.unit.spire_install.installations import AUTHORITY, POSTGRES, installation
 
 REPO = Path(__file__).resolve().parents[2]
-SERVER, AGENT = (os.environ.get(name, "") for name in ("SPIRE_SERVER_BIN", "SPIRE_AGENT_BIN"))
 DOMAIN = "valuecanvas.example.com"
 
-pytestmark = pytest.mark.skipif(not (SERVER and AGENT), reason="SPIRE_SERVER_BIN and SPIRE_AGENT_BIN are not set")
+
+@dataclass
+class Programs:
+    server: Path
+    agent: Path
+
+
+@pytest.fixture
+def spire(tool: Callable[..., Path]) -> Programs:
+    return Programs(tool("spire", "spire-server"), tool("spire", "spire-agent"))
 
 
 @pytest.mark.parametrize(
@@ -36,9 +45,11 @@ pytestmark = pytest.mark.skipif(not (SERVER and AGENT), reason="SPIRE_SERVER_BIN
         {"agent": {"verify_kubelet": False}, "oidc": {"domain": "oidc.example.com"}, "log_level": "DEBUG"},
     ],
 )
-def test_the_programs_take_the_configuration_for_kubernetes(tmp_path: Path, params: dict[str, Any]) -> None:
+def test_the_programs_take_the_configuration_for_kubernetes(
+    tmp_path: Path, spire: Programs, params: dict[str, Any]
+) -> None:
     made = installation(authority=AUTHORITY, **params)
-    for program, config in ((SERVER, made.server_config), (AGENT, made.agent_config)):
+    for program, config in ((spire.server, made.server_config), (spire.agent, made.agent_config)):
         path = tmp_path / "config"
         path.write_text(config, encoding="utf-8")
         done = subprocess.run([program, "validate", "-config", path], capture_output=True, text=True, check=False)
@@ -46,7 +57,7 @@ def test_the_programs_take_the_configuration_for_kubernetes(tmp_path: Path, para
 
 
 def test_a_host_proves_itself_with_our_certificate_and_its_workloads_lead_to_our_root(
-    tmp_path: Path, processes: Processes
+    tmp_path: Path, processes: Processes, spire: Programs
 ) -> None:
     """Server and agent with the rendered configuration; only what is fixed on a host is put elsewhere."""
     pki, etc, run = tmp_path / "pki", tmp_path / "etc", tmp_path / "run"
@@ -95,13 +106,13 @@ def test_a_host_proves_itself_with_our_certificate_and_its_workloads_lead_to_our
             text = text.replace(fixed, str(free))
         (etc / name).write_text(text, encoding="utf-8")
 
-    processes.start([SERVER, "run", "-config", etc / "server.conf"], ports["8080"])
-    processes.start([AGENT, "run", "-config", etc / "agent.conf"], ports["9982"])
+    processes.start([spire.server, "run", "-config", etc / "server.conf"], ports["8080"])
+    processes.start([spire.agent, "run", "-config", etc / "agent.conf"], ports["9982"])
     api = ["-socketPath", str(run / "api.sock"), "-output", "json"]
 
     def server(*arguments: str, data: Any = None) -> Any:
         text = None if data is None else json.dumps(data)
-        done = subprocess.run([SERVER, *arguments, *api], input=text, capture_output=True, text=True, check=True)
+        done = subprocess.run([spire.server, *arguments, *api], input=text, capture_output=True, text=True, check=True)
         return json.loads(done.stdout)
 
     assert server("bundle", "show")["x509_authorities"], "the root is ours"
@@ -120,15 +131,15 @@ def test_a_host_proves_itself_with_our_certificate_and_its_workloads_lead_to_our
     assert [result["status"]["code"] for result in created] == [0, 0]
     assert created[1]["entry"]["parent_id"] == parent
 
-    fetched = _until(lambda: _fetch(run, tmp_path))
+    fetched = _until(lambda: _fetch(spire.agent, run, tmp_path))
     assert fetched, "the agent has the alias of all hosts, and gives the workload its identity"
     command = ["openssl", "verify", "-x509_strict", "-CAfile", root, "-untrusted", fetched, fetched]
     assert subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
-def _fetch(run: Path, folder: Path) -> Path:
+def _fetch(agent: Path, run: Path, folder: Path) -> Path:
     """The file of the workload's certificate and those above it; an empty path while it has none."""
-    command = [AGENT, "api", "fetch", "x509", "-socketPath", run / "agent.sock", "-write", folder]
+    command = [agent, "api", "fetch", "x509", "-socketPath", run / "agent.sock", "-write", folder]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     return folder / "svid.0.pem" if done.returncode == 0 and f"spiffe://{DOMAIN}/me" in done.stdout else Path()
 

@@ -254,10 +254,17 @@ def test_hosts_get_their_files_once_and_lose_them(hosts: Hosts, pki: Path, serve
 def test_a_host_joins_by_a_token_and_trusts_whom_the_server_says(hosts: Hosts) -> None:
     hosts.programs("1.15.3")
     params = {"hosts": {"attestor": "join_token"}, "spire_platform": "hosts"}
+    check = ok(hosts.play("--check", "--diff", **params))
+    assert '+  "agent": {' in check.output, "what would be rendered is what is compared with the host"
+    assert not hosts.etc.exists()
+    assert not (hosts.folder / "spire").exists()
     ok(hosts.run(hosts.task("render", **params), hosts.task("agent", **params)))
     assert (hosts.etc / "bundle.crt").read_text(encoding="ascii") == "the-bundle\n"
     assert (hosts.etc / "agent.env").read_text(encoding="ascii") == "JOIN_TOKEN=the-token\n"
     assert (hosts.etc / "agent.env").stat().st_mode & 0o777 == 0o600
+    for name in ("agent.conf", "spire-agent.service"):
+        put = hosts.etc / name if name == "agent.conf" else hosts.units / name
+        assert put.read_bytes() == (hosts.folder / "spire" / name).read_bytes()
 
 
 def test_c3_a_host_refuses_what_is_not_the_release_that_comes_next(hosts: Hosts, served: tuple[str, str]) -> None:
