@@ -326,7 +326,7 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._pki.crypto imp
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.declaration import PRESETS, Source, parse
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.issuers import Surroundings
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.options import DECLARATION_OPTIONS
-from ansible_collections.zerotrust.platform.plugins.module_utils._pki.planning import OWNER, plan_pki
+from ansible_collections.zerotrust.platform.plugins.module_utils._pki.planning import OWNER, PkiPlan, plan_pki
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.source import read_source
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.tree import apply_pki, records_of, reloads_of
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.atomic import Tree
@@ -341,7 +341,7 @@ def body(module: AnsibleModule) -> Work:
     params = module.params
     if params["state"] == "absent":
         tree_plan = plan_tree(params["path"], {}, OWNER, hidden=True)
-        return Work(tree_plan.plan, lambda: apply_tree(tree_plan, params["lock_timeout"]), shown([]))
+        return Work(tree_plan.plan, lambda: apply_tree(tree_plan, params["lock_timeout"]), shown())
     declaration = parse(sources(params), passphrase(params["keystore_passphrase"]))
     if any(one.acme for one in declaration.outside) and not importlib.util.find_spec("acme"):
         refuse_missing(["acme"])
@@ -373,12 +373,13 @@ def body(module: AnsibleModule) -> Work:
 
     def apply() -> dict:
         try:
-            return shown(apply_pki(tree, plan))
+            apply_pki(tree, plan)
+            return shown(plan)
         except PlatformError as error:
-            error.result = {**error.result, **shown(error.result.get("certificates", records_of(plan)))}
+            error.result = {**error.result, **shown(plan)}
             raise
 
-    result = {**shown(records_of(plan)), "reloads": reloads_of(plan)}
+    result = {**shown(plan), "reloads": reloads_of(plan)}
     return Work(plan.plan, apply, result, warnings=plan.warnings, close=close)
 
 
@@ -415,13 +416,11 @@ def sources(params: dict) -> list:
     return found
 
 
-def shown(certificates: list) -> dict:
-    # Those without an end are yet to be issued.
-    first = sorted(certificates, key=lambda record: record["not_after"] or "")[:SHOWN_CERTIFICATES]
-    names = {record["name"] for record in first}
+def shown(plan: Optional[PkiPlan] = None) -> dict:
+    items = plan.items if plan else ()
     return {
-        "certificates": [record for record in certificates if record["name"] in names],
-        "certificates_left_off": len(certificates) - len(first),
+        "certificates": records_of(plan, SHOWN_CERTIFICATES) if plan else [],
+        "certificates_left_off": max(0, len(items) - SHOWN_CERTIFICATES),
     }
 
 

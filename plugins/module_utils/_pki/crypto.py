@@ -98,14 +98,24 @@ def key_to_pem(key: Any, passphrase: Optional[bytes] = None) -> bytes:
 
 def key_type_of(key: Any) -> str:
     """One of KEY_TYPES, or a description of another kind, for a private or public key."""
-    if isinstance(key, (ec.EllipticCurvePrivateKey, ec.EllipticCurvePublicKey)):
-        curves = {"secp256r1": "ecdsa-p256", "secp384r1": "ecdsa-p384", "secp521r1": "ecdsa-p521"}
-        return curves.get(key.curve.name, f"ecdsa-{key.curve.name}")
-    if isinstance(key, (rsa.RSAPrivateKey, rsa.RSAPublicKey)):
-        return f"rsa-{key.key_size}"
-    if isinstance(key, (ed25519.Ed25519PrivateKey, ed25519.Ed25519PublicKey)):
+    # By its class: isinstance is slow for abstract ones, and this is asked for each certificate.
+    kind: Any = type(key)
+    family = _family(kind)
+    if family == "ecdsa":
+        curves = {"secp256r1": "p256", "secp384r1": "p384", "secp521r1": "p521"}
+        return f"ecdsa-{curves.get(key.curve.name, key.curve.name)}"
+    return f"rsa-{key.key_size}" if family == "rsa" else family
+
+
+@cache
+def _family(kind: Any) -> str:
+    if issubclass(kind, (ec.EllipticCurvePrivateKey, ec.EllipticCurvePublicKey)):
+        return "ecdsa"
+    if issubclass(kind, (rsa.RSAPrivateKey, rsa.RSAPublicKey)):
+        return "rsa"
+    if issubclass(kind, (ed25519.Ed25519PrivateKey, ed25519.Ed25519PublicKey)):
         return "ed25519"
-    return type(key).__name__.strip("_").lower()
+    return str(kind.__name__).strip("_").lower()
 
 
 def is_encrypted(pem: bytes) -> bool:
@@ -146,6 +156,11 @@ def key_id(public_key: Any) -> bytes:
 
 def read_certificate(pem: bytes) -> Any:
     """The one certificate of a PEM file; ValueError with the line of what is wrong."""
+    if pem.startswith(b"-----BEGIN CERTIFICATE-----\n") and pem.count(b"-----BEGIN ") == 1:
+        try:
+            return x509.load_pem_x509_certificate(pem)
+        except ValueError:
+            raise ValueError("line 1: the certificate cannot be decoded") from None
     blocks = [(found.group(1), pem.count(b"\n", 0, found.start()) + 1) for found in _BEGIN.finditer(pem)]
     certificates = [line for label, line in blocks if label == b"CERTIFICATE"]
     if len(certificates) != 1:
@@ -165,6 +180,14 @@ def read_certificate(pem: bytes) -> Any:
 def to_pem(certificate: Any) -> bytes:
     """Cached, as an authority's certificate goes into the files of all that it issues."""
     return bytes(certificate.public_bytes(serialization.Encoding.PEM))
+
+
+def to_der(certificate: Any) -> bytes:
+    return bytes(certificate.public_bytes(serialization.Encoding.DER))
+
+
+def from_der(content: bytes) -> Any:
+    return x509.load_der_x509_certificate(content)
 
 
 def fingerprint(certificate: Any) -> str:
@@ -213,10 +236,9 @@ def distinguished_name(subject: tuple[tuple[str, str], ...]) -> Any:
 
 def hash_for(key: Any) -> Any:
     # As strong as the key (NIST SP 800-57, table 3); Ed25519 has its own.
-    if isinstance(key, ed25519.Ed25519PrivateKey):
-        return None
+    kind = key_type_of(key)
     sizes = {"ecdsa-p384": hashes.SHA384, "ecdsa-p521": hashes.SHA512}
-    return sizes.get(key_type_of(key), hashes.SHA256)()
+    return None if kind == "ed25519" else sizes.get(kind, hashes.SHA256)()
 
 
 def new_serial(taken: Collection[str], draw: Optional[Callable[[], int]] = None) -> int:

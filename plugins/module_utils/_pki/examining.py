@@ -9,27 +9,29 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Optional
 
-from ansible_collections.zerotrust.platform.plugins.module_utils._pki import checks, crypto
+from ansible_collections.zerotrust.platform.plugins.module_utils._pki import checks, crypto, remembering
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.checks import GOOD, Facts
-from ansible_collections.zerotrust.platform.plugins.module_utils._pki.facts import facts_of, with_key
+from ansible_collections.zerotrust.platform.plugins.module_utils._pki.facts import facts_of, facts_of_issued, with_key
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.item import Item, Seen
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.model import Request
-from ansible_collections.zerotrust.platform.plugins.module_utils._pki.outputs import OUTPUTS, access, source
+from ansible_collections.zerotrust.platform.plugins.module_utils._pki.outputs import OUTPUTS, Issued, access, source
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.permissions import refusals
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.atomic import FileState, Tree
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.manifest import Manifest, digest_of
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.paths import FileError
 
 Files = Mapping[str, Optional[FileState]]
+_PROVED = {"key": GOOD, "key_matches": True}
 
 
 @dataclass(frozen=True)
 class Examiner:
     """
-    sources: path -> `outputs.source`, as the manifest has them. adopt: whether files that are not ours are taken over.
+    sources: path -> `outputs.source`, as the manifest has them. written_for: see `remembering`.
+    adopt: whether files that are not ours are taken over.
     refuse: is told (request, reason, sentence) what a person has to decide. warn: what a person should know.
     """
 
@@ -39,6 +41,7 @@ class Examiner:
     refuse: Callable[[Request, str, str], None]
     warn: Callable[[str], None]
     sources: Mapping[str, str] = field(default_factory=dict)
+    written_for: Mapping[str, str] = field(default_factory=dict)
 
     def read(self, request: Request) -> Optional[Files]:
         found: dict[str, Optional[FileState]] = {}
@@ -71,29 +74,48 @@ class Examiner:
         if certificate is not None:
             try:
                 item.certificate = crypto.read_certificate(certificate.content)
-                facts = facts_of(item.certificate)
+                if written and plain and self._is_remembered(item):
+                    return
+                facts = facts_of(item.certificate, **(_PROVED if written and plain else {}))
             except ValueError as error:
                 item.certificate = None
                 name = self.tree.name(item.request.files["certificate"])
                 facts = Facts(certificate=checks.BAD, problem=f"{name}: {error}")
-        if written and plain and item.certificate is not None:
-            facts = replace(facts, key=GOOD, key_matches=True)
-        else:
+        if facts.key != GOOD:
             facts, item.key = with_key(facts, item.certificate, key.content if key else None, item.passphrase)
+        item.facts, item.settled = facts, written
         if facts.certificate == GOOD:
-            facts = replace(facts, issued_by=item.issuer.look(item, self.tree, written))
-        item.facts = facts
+            facts.issued_by = item.issuer.look(item, self.tree, written)
         if key is not None and any(OUTPUTS[content].sealed for content in item.request.files):
             # Their passphrases are compared by means of the key.
             item.key_pem = key.content
 
+    def _is_remembered(self, item: Item) -> bool:
+        noted = self.written_for.get(item.request.name)
+        if noted is None or any(one.issues for issuer in item.issuers for one in (issuer, *issuer.beside)):
+            return False
+        if noted != remembering.digest(item) or not all(self._is_as_written(item, one) for one in item.request.files):
+            return False
+        above = item.issuers[0].identity
+        item.facts = facts_of_issued(item.request, item.certificate, (None, above[1] if above else None))
+        item.settled = item.remembered = True
+        return True
+
     def compare(self, item: Item, files: Files) -> None:
         """Find what else is wrong with its files."""
-        drift, rewrites = [], []
+        drift: list[str] = []
+        rewrites = []
+        issued = item.issued
+        above = any(one.issues for issuer in item.issuers for one in (issuer, *issuer.beside))
         for content, path in item.request.files.items():
-            found = list(self._drift(item, content, path, files[content]))
-            drift.extend(found)
+            found = list(self._drift(item, content, files[content]))
+            if content != "key" and files[content] is not None and not item.issues and not item.remembered:
+                if above and item.waits(OUTPUTS[content].holds):
+                    found.append("chain_changed")
+                elif not self._is_current(item, content, path, files[content], issued):
+                    found.append(f"{content}_changed")
             if found:
+                drift.extend(found)
                 rewrites.append(content)
         item.drift, item.rewrites = tuple(dict.fromkeys(drift)), tuple(rewrites)
         if "jks" in item.writes and shutil.which("keytool") is None:
@@ -104,7 +126,7 @@ class Examiner:
                 "files.pkcs12, which Java 8 and later read as well",
             )
 
-    def _drift(self, item: Item, content: str, path: str, state: Optional[FileState]) -> Iterator[str]:
+    def _drift(self, item: Item, content: str, state: Optional[FileState]) -> Iterator[str]:
         if state is None:
             if content not in ("key", "certificate") and not item.issues:
                 yield f"{content}_missing"
@@ -113,7 +135,7 @@ class Examiner:
         if state.mode != wanted.mode:
             yield f"{content}_mode"
             if OUTPUTS[content].needs_key and state.mode & ~wanted.mode & 0o077:
-                self.warn(f"{self.tree.name(path)}: the key could be read by others ({state.mode:04o})")
+                self.warn(f"{self._name(item, content)}: the key could be read by others ({state.mode:04o})")
         uid = os.geteuid() if wanted.uid is None and OUTPUTS[content].needs_key else wanted.uid
         if uid is not None and state.uid != uid:
             yield f"{content}_owner"
@@ -121,18 +143,15 @@ class Examiner:
             yield f"{content}_group"
         if content == "key" and item.passphrase is not None and not crypto.is_encrypted(state.content):
             yield "key_not_encrypted"
-            self.warn(f"{self.tree.name(path)}: the key lay there in clear until now; copies of it still do")
-        if content == "key" or item.issues:
-            return
-        if item.waits(OUTPUTS[content].holds):
-            yield "chain_changed"
-        elif not self._is_current(item, content, path, state):
-            yield f"{content}_changed"
+            self.warn(f"{self._name(item, content)}: the key lay there in clear until now; copies of it still do")
 
-    def _is_current(self, item: Item, content: str, path: str, state: FileState) -> bool:
+    def _name(self, item: Item, content: str) -> str:
+        return self.tree.name(item.request.files[content])
+
+    def _is_current(self, item: Item, content: str, path: str, state: Optional[FileState], issued: Issued) -> bool:
         if OUTPUTS[content].needs_key:
-            return self._is_as_written(item, content) and self.sources.get(path) == source(content, item.issued)
-        return OUTPUTS[content].render(item.issued) == state.content
+            return self._is_as_written(item, content) and self.sources.get(path) == source(content, issued)
+        return state is not None and OUTPUTS[content].render(issued) == state.content
 
     def check_ownership(self, item: Item, files: Files) -> None:
         for content, path in item.request.files.items():

@@ -7,11 +7,24 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 from typing import Any, Optional
 
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki import crypto
-from ansible_collections.zerotrust.platform.plugins.module_utils._pki.checks import BAD, GOOD, MISSING, Facts
-from ansible_collections.zerotrust.platform.plugins.module_utils._pki.model import KEY_TYPES, Constraints, Extension
+from ansible_collections.zerotrust.platform.plugins.module_utils._pki.checks import (
+    BAD,
+    GOOD,
+    MISSING,
+    Facts,
+    extended_key_usage,
+    key_usage,
+)
+from ansible_collections.zerotrust.platform.plugins.module_utils._pki.model import (
+    KEY_TYPES,
+    Constraints,
+    Extension,
+    Request,
+)
 
 try:
     from cryptography import x509
@@ -21,9 +34,9 @@ except ImportError:  # pragma: no cover - the module says that cryptography is m
     pass
 
 
-def facts_of(certificate: Any) -> Facts:
-    """All of `Facts` that a certificate says by itself. ValueError if an extension cannot be decoded."""
-    found: dict[str, Any] = {}
+def facts_of(certificate: Any, **known: Any) -> Facts:
+    """All of `Facts` that a certificate says by itself, and what is known. ValueError if it cannot be decoded."""
+    found: dict[str, Any] = known
     others: list[Extension] = []
     for extension in certificate.extensions:
         oid = extension.oid.dotted_string
@@ -34,9 +47,9 @@ def facts_of(certificate: Any) -> Facts:
         else:
             found.update(read(extension.value))
     public_key = certificate.public_key()
+    found.setdefault("key_type", crypto.key_type_of(public_key))
     return Facts(
         certificate=GOOD,
-        key_type=crypto.key_type_of(public_key),
         subject=crypto.name_of(certificate.subject),
         extensions=tuple(sorted(others, key=lambda extension: extension.oid)),
         not_before=certificate.not_valid_before_utc,
@@ -44,6 +57,38 @@ def facts_of(certificate: Any) -> Facts:
         weakness=_weakness(certificate, public_key),
         serial=f"{certificate.serial_number:x}",
         **found,
+    )
+
+
+def facts_of_issued(request: Request, certificate: Any, keys: tuple[Optional[bytes], Optional[bytes]]) -> Facts:
+    """What `facts_of` finds in a certificate that has just been issued for a request, with a key that matches.
+
+    keys: the identifiers of its key and of its issuer's.
+    """
+    own, issuers = keys
+    return Facts(
+        certificate=GOOD,
+        key=GOOD,
+        key_matches=True,
+        key_type=request.key_type,
+        issued_by=True,
+        subject=request.subject,
+        dns=request.dns,
+        ips=request.ips,
+        uris=request.uris,
+        emails=request.emails,
+        is_ca=request.is_authority,
+        path_length=request.path_length,
+        key_usage=key_usage(request),
+        extended=extended_key_usage(request),
+        not_before=certificate.not_valid_before_utc,
+        not_after=certificate.not_valid_after_utc,
+        serial=f"{certificate.serial_number:x}",
+        key_id=own,
+        issuer_key_id=issuers,
+        constraints=request.constraints,
+        crl_urls=(request.crl_url,) if request.crl_url else (),
+        extensions=request.extensions,
     )
 
 
@@ -56,10 +101,16 @@ def _usage(value: Any) -> dict[str, Any]:
 
 
 def _extended(value: Any) -> dict[str, Any]:
-    known = crypto.extended_usages()
-    return {"extended": tuple(sorted(known.get(oid, oid.dotted_string) for oid in value))}
+    known = _extended_by_number()
+    return {"extended": tuple(sorted(known.get(oid.dotted_string, oid.dotted_string) for oid in value))}
 
 
+@cache
+def _extended_by_number() -> dict[str, str]:
+    return {oid.dotted_string: name for oid, name in crypto.extended_usages().items()}
+
+
+@cache
 def _kinds() -> dict[type, str]:
     kinds = (x509.DNSName, x509.IPAddress, x509.UniformResourceIdentifier, x509.RFC822Name)
     return dict(zip(kinds, ("dns", "ips", "uris", "emails")))

@@ -12,8 +12,7 @@ from typing import Any
 
 from ansible_collections.zerotrust.platform.plugins.module_utils._errors import PlatformError
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki import checks, crypto
-from ansible_collections.zerotrust.platform.plugins.module_utils._pki.checks import GOOD
-from ansible_collections.zerotrust.platform.plugins.module_utils._pki.facts import facts_of
+from ansible_collections.zerotrust.platform.plugins.module_utils._pki.facts import facts_of_issued
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.item import Issuer, Item, Store
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.ledger import Entry, moment
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.atomic import Tree
@@ -28,14 +27,13 @@ class Authority:
     keeps: frozenset[str] = frozenset()
 
     def look(self, item: Item, tree: Tree, written: bool) -> bool:
-        own, issuers = crypto.identifiers(item.certificate)
-        named = (crypto.name_of(item.certificate.issuer), issuers)
-        if not item.issuers:
-            signer = item.certificate
-            same = named == (crypto.name_of(item.certificate.subject), own)
-        else:
-            signer = item.issuers[0].certificate
-            same = named == item.issuers[0].identity
+        facts, above = item.facts, item.issuers[0] if item.issuers else None
+        if above is not None and above.settled and written:
+            # The run that wrote both had it issued by the other. Names are slow to compare.
+            return above.identity is not None and facts.issuer_key_id == above.identity[1]
+        named = (crypto.name_of(item.certificate.issuer), facts.issuer_key_id)
+        signer = item.certificate if above is None else above.certificate
+        same = named == ((facts.subject, facts.key_id) if above is None else above.identity)
         return same and (written or signer is None or crypto.is_signed_by(item.certificate, signer))
 
     def prepare(self, item: Item, tree: Tree, now: datetime) -> None:
@@ -52,20 +50,16 @@ class Authority:
         item.identity = (request.subject, crypto.key_id(public_key))
         not_before = checks.not_before(request, now)
         if item.issuers:
-            above = item.issuers[0]
-            read_key(above, store.tree)
-            _subject, key_id = above.identity or item.identity
-            signer = crypto.Signer(above.certificate.subject, above.key, key_id, request.crl_url)
-            not_before = max(not_before, above.facts.not_before)
+            signer = signer_of(item.issuers[0], store.tree, request.crl_url)
+            not_before = max(not_before, item.issuers[0].facts.not_before)
         else:
             signer = crypto.Signer(crypto.distinguished_name(request.subject), item.key, item.identity[1])
         ledger = item.issuers[0].ledger if item.issuers else None
         serial = crypto.new_serial(ledger.entries if ledger is not None else ())
         validity = (not_before, checks.not_after(request, now))
         item.certificate = crypto.issue(request, public_key, signer, validity, serial)
-        item.facts = replace(facts_of(item.certificate), key=GOOD, key_matches=True, issued_by=True)
-        if ledger is not None:
-            ledger.add(entry(item, now))
+        item.facts = facts_of_issued(request, item.certificate, (item.identity[1], signer.key_id))
+        enter(item, now)
 
     def done(self, item: Item, store: Store) -> None:
         """Nothing was kept."""
@@ -121,6 +115,25 @@ class Imported(Authority):
 
 AUTHORITY: Issuer = Authority()
 IMPORTED: Issuer = Imported()
+
+
+def signer_of(authority: Item, tree: Tree, crl_url: str) -> crypto.Signer:
+    """An authority that signs with its key. A PlatformError if that is not its certificate's."""
+    if authority.signer is None:
+        key = read_key(authority, tree)
+        if not crypto.same_public_key(key.public_key(), authority.certificate.public_key()):
+            message = f"the key of authority {authority.request.name!r} is not its certificate's: run again"
+            raise PlatformError(message, "ca_key_mismatch")
+        own = authority.facts.key_id or crypto.key_id(key.public_key())
+        authority.signer = crypto.Signer(authority.certificate.subject, key, own, crl_url)
+    return authority.signer
+
+
+def enter(item: Item, now: datetime) -> None:
+    """Have its issuer remember a certificate that was issued now."""
+    ledger = item.issuers[0].ledger if item.issuers else None
+    if ledger is not None:
+        ledger.add(entry(item, now))
 
 
 def entry(item: Item, issued: datetime) -> Entry:

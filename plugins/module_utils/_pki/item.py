@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any, Optional, Protocol
 
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.checks import Facts
+from ansible_collections.zerotrust.platform.plugins.module_utils._pki.crypto import Signer
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.ledger import Ledger
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.model import Request
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.outputs import Issued
@@ -97,7 +98,9 @@ class Item:
     pending: what it waits for, if its issuer has been asked, or is going to be, and has not answered; a sentence. asks:
     why it is asked in this run. coming: see `Issuer.prepare`. failed: why it was not issued, though it was to be: a
     reason code.
-    ledger: what an authority remembers. beside: other generations of a root that are trusted beside it.
+    settled: whether it is as we wrote it, and stays so. remembered, chain_digest: see `remembering`.
+    ledger: what an authority remembers. signer: the authority itself, ready to sign.
+    beside: other generations of a root that are trusted beside it.
     """
 
     request: Request
@@ -119,8 +122,12 @@ class Item:
     asks: tuple[str, ...] = ()
     coming: Any = None
     failed: str = ""
+    settled: bool = False
+    remembered: bool = False
+    chain_digest: str = ""
     ledger: Optional[Ledger] = None
     beside: Sequence[Item] = ()
+    signer: Optional[Signer] = field(default=None, repr=False)
 
     @property
     def issues(self) -> bool:

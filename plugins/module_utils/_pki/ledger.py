@@ -36,7 +36,8 @@ def ledger_path(authority: str) -> str:
 
 
 def moment(time: datetime) -> str:
-    return f"{time:%Y-%m-%dT%H:%M:%SZ}"
+    # Much faster than strftime.
+    return f"{time.isoformat()[:19]}Z"
 
 
 @dataclass(frozen=True)

@@ -124,14 +124,19 @@ OUTPUTS: Mapping[str, Output] = {
 }
 
 
+_OPEN, _SECRET = Access(FILE_MODE), Access(KEY_MODE)
+
+
 def access(request: Request, content: str) -> Access:
     """The access that a file of a request has to have."""
-    mode = KEY_MODE if OUTPUTS[content].needs_key else FILE_MODE
+    usual = _SECRET if OUTPUTS[content].needs_key else _OPEN
+    if not request.permissions:
+        return usual
     permission = request.permissions.get(content)
     if permission is None:
-        return Access(mode)
+        return usual
     uid = user_id(permission.owner) if permission.owner else None
-    return Access(permission.mode or mode, uid, group_id(permission.group) if permission.group else None)
+    return Access(permission.mode or usual.mode, uid, group_id(permission.group) if permission.group else None)
 
 
 def source(content: str, issued: Issued) -> str:

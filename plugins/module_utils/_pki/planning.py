@@ -15,12 +15,12 @@ certificate are written anew. Its key is replaced only if another key type is de
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Optional
 
 from ansible_collections.zerotrust.platform.plugins.module_utils._errors import PlatformError
-from ansible_collections.zerotrust.platform.plugins.module_utils._pki import checks, crypto, reloading
+from ansible_collections.zerotrust.platform.plugins.module_utils._pki import checks, crypto, reloading, remembering
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.bookkeeping import Books, Publication
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.constraints import violation
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.examining import Examiner, Files, seen
@@ -120,7 +120,10 @@ class _Planner:
         self.generations: dict[str, Files] = {}
         self.errors: list[tuple[str, str]] = []
         self.warnings: list[str] = []
-        self.examiner = Examiner(tree, self.manifest, adopt, self.refuse, self.warnings.append, self.sources)
+        written_for = self.manifest.attributes.get(remembering.ATTRIBUTE, {})
+        self.examiner = Examiner(
+            tree, self.manifest, adopt, self.refuse, self.warnings.append, self.sources, written_for
+        )
         self.passphrases = Passphrases(self.warnings.append)
         self.books = Books(tree, self.manifest, declaration.revocations, now, adopt, self.refuse)
 
@@ -184,7 +187,7 @@ class _Planner:
     def _decide(self, item: Item) -> None:
         request, facts = item.request, item.facts
         if self.books.is_revoked(item):
-            facts = item.facts = replace(facts, revoked=True)
+            facts.revoked = True
         item.reasons = checks.reasons(request, facts, self.now, item.issuer.decides)
         item.new_key = item.issues and checks.needs_new_key(request, facts)
         if request.is_authority and not request.imported:
@@ -198,7 +201,9 @@ class _Planner:
             self.warnings.append(f"{request.kind} {request.name!r} waits {item.pending}")
         if item.pending and item.certificate is None:
             return
-        self._identify(item)
+        if request.is_authority:
+            self._identify(item)
+        item.settled = item.settled and not item.issues
         if item.issues:
             self._check_issuers(item)
             self._check_validity(item)
@@ -212,10 +217,12 @@ class _Planner:
 
     def _identify(self, item: Item) -> None:
         """How certificates name it as their issuer, as far as that is known before it is issued."""
-        certificate = item.coming or (None if item.issues else item.certificate)
-        if certificate is not None:
-            own = crypto.identifiers(certificate)[0] or crypto.key_id(certificate.public_key())
-            item.identity = (crypto.name_of(certificate.subject), own)
+        if item.coming is not None:
+            own = crypto.identifiers(item.coming)[0] or crypto.key_id(item.coming.public_key())
+            item.identity = (crypto.name_of(item.coming.subject), own)
+        elif item.certificate is not None and not item.issues:
+            own = item.facts.key_id or crypto.key_id(item.certificate.public_key())
+            item.identity = (item.facts.subject, own)
         elif not item.new_key:
             item.identity = (item.request.subject, crypto.key_id((item.key or item.certificate).public_key()))
 

@@ -13,6 +13,7 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._durations impo
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki import crypto
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.checks import MISSING
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.item import Item
+from ansible_collections.zerotrust.platform.plugins.module_utils._pki.ledger import moment
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.model import (
     ALTERNATIVE_NAMES,
     DAY,
@@ -60,8 +61,8 @@ def _subject(subject: tuple[tuple[str, str], ...]) -> str:
     return ", ".join(f"{_SHORT.get(attribute, attribute)}={value}" for attribute, value in subject)
 
 
-def time_text(moment: datetime) -> str:
-    return f"{moment:%Y-%m-%dT%H:%M:%SZ}"
+def time_text(time: datetime) -> str:
+    return moment(time)
 
 
 def record(item: Item, now: datetime) -> dict[str, Any]:

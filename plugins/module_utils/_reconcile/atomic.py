@@ -24,7 +24,8 @@ import os
 import secrets
 import stat
 import time
-from collections.abc import Callable
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
@@ -44,6 +45,8 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.path
 #: Nothing this project writes or reads as a whole is larger (bytes).
 MAX_FILE = 64 * 1024 * 1024
 DIRECTORY_MODE = 0o755
+#: How many files are open at most to be flushed together, from how many on that is done, and with how many threads.
+MANY, FEW, _AT_A_TIME = 128, 16, 8
 
 _OPEN_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _OPEN_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -89,6 +92,17 @@ class Write(NamedTuple):
     gid: Optional[int] = None
 
 
+class _Names:
+    """Names of temporary files. They need not be secret, as the files must not exist: only other ones each time."""
+
+    def __init__(self) -> None:
+        self._begin, self._count = secrets.token_hex(4), 0
+
+    def draw(self) -> str:
+        self._count += 1
+        return f"{TEMPORARY_PREFIX}{self._begin}{self._count:08x}"
+
+
 class Tree:
     """A root directory and the files below it. Paths are relative to the root, with `/` between components.
 
@@ -104,6 +118,8 @@ class Tree:
         self._last: tuple[str, Optional[int]] = ("", None)
         #: Directories with entries that are not yet on disk for sure.
         self._unsynced: set[str] = set()
+        self._threads: Optional[ThreadPoolExecutor] = None
+        self._names = _Names()
         #: Whether this object made the root.
         self.made = False
         self._check_ancestors()
@@ -119,6 +135,9 @@ class Tree:
 
     def close(self) -> None:
         """Close what is open; a lock ends with it."""
+        if self._threads is not None:
+            self._threads.shutdown()
+            self._threads = None
         self._forget_last()
         if self._root is not None:
             self._os.close(self._root)
@@ -225,7 +244,11 @@ class Tree:
                     self._refuse_directory(handle, part, path)
                 raise
         with explained(self.name(path), "make the directory"):
-            self._os.mkdir(part, DIRECTORY_MODE, dir_fd=handle)
+            try:
+                self._os.mkdir(part, DIRECTORY_MODE, dir_fd=handle)
+            except FileExistsError:
+                # Another process of this run was faster.
+                return self._os.open(part, _OPEN_DIRECTORY, dir_fd=handle)
             made = self._os.open(part, _OPEN_DIRECTORY, dir_fd=handle)
             try:
                 # Whatever the umask is.
@@ -272,11 +295,13 @@ class Tree:
         handle = self._directory(parent)
         if handle is None:
             return None
-        with explained(self.name(path), "read the file's attributes"):
-            try:
-                return os.stat(name, dir_fd=handle, follow_symlinks=False)
-            except FileNotFoundError:
-                return None
+        try:
+            return os.stat(name, dir_fd=handle, follow_symlinks=False)
+        except FileNotFoundError:
+            return None
+        except OSError:
+            with explained(self.name(path), "read the file's attributes"):
+                raise
 
     def link_target(self, path: str) -> Optional[str]:
         """The text of a symbolic link, None if there is none."""
@@ -300,21 +325,26 @@ class Tree:
     def read(self, path: str) -> Optional[FileState]:
         """The file, None if there is none; a FileError if it is anything but a regular file."""
         found = self._lstat(path)
-        if found is not None and stat.S_ISLNK(found.st_mode):
-            path = self._behind(path) or path
-            found = self._lstat(path)
         if found is None:
             return None
-        refuse_unless_regular(self.name(path), found.st_mode)
+        if not stat.S_ISREG(found.st_mode):
+            behind = self._behind(path) if stat.S_ISLNK(found.st_mode) else None
+            if behind:
+                return self.read(behind)
+            refuse_unless_regular(self.name(path), found.st_mode)
         if found.st_size > MAX_FILE:
             raise FileError(f"{self.name(path)}: is larger than {MAX_FILE} bytes, so it is none of ours", "too_large")
         parent, _slash, name = path.rpartition("/")
-        with explained(self.name(path), "read the file"):
+        try:
             handle = self._os.open(name, _OPEN_READ, dir_fd=self._directory(parent))
             try:
                 content = _read_all(handle, found.st_size)
             finally:
                 self._os.close(handle)
+        except OSError:
+            # Its name is put together only where it is needed: this is the most frequent call of all.
+            with explained(self.name(path), "read the file"):
+                raise
         return FileState(content, stat.S_IMODE(found.st_mode), found.st_uid, found.st_nlink, found.st_gid)
 
     def write(self, path: str, content: bytes, mode: int, uid: Optional[int] = None, gid: Optional[int] = None) -> None:
@@ -329,51 +359,77 @@ class Tree:
         self, path: str, content: bytes, mode: int, uid: Optional[int] = None, gid: Optional[int] = None
     ) -> None:
         """`write` for names that are reserved for ourselves."""
+        temporary, handle = self.create(path, Write(content, mode, uid, gid))
+        try:
+            with explained(self.name(path), "write the file"):
+                try:
+                    self._os.fsync(handle)
+                finally:
+                    self._os.close(handle)
+            self.put(path, temporary)
+        except BaseException:
+            self.discard(path, temporary)
+            raise
+
+    def create(self, path: str, write: Write) -> tuple[str, int]:
+        """Write a temporary file beside the place of a file: (its name, an open handle). `put` follows its fsync."""
         parent = path.rpartition("/")[0]
-        directory = self._directory(parent, create=True)
+        self._directory(parent, create=True)
         found = self.stat(path)
-        if found is not None and is_secret(mode) and found.st_nlink > 1:
+        if found is not None and is_secret(write.mode) and found.st_nlink > 1:
             raise FileError(
                 f"{self.name(path)}: has {found.st_nlink} hard links, so a copy of the secret would stay under the "
                 "other name; remove one of them",
                 "hard_link",
             )
-
-        def fill(temporary: str) -> None:
-            handle = self._os.open(temporary, _OPEN_NEW, mode, dir_fd=directory)
+        # Asked for again, as a look behind a link of a swap is a look into another directory.
+        temporary, directory = self._names.draw(), self._directory(parent)
+        with explained(self.name(path), "write the file"):
             try:
-                if uid is not None or gid is not None:
-                    self._os.fchown(handle, -1 if uid is None else uid, -1 if gid is None else gid)
-                # The umask may have taken bits away; it never adds any. Last, as a new owner may take some away too.
-                self._os.fchmod(handle, mode)
-                rest = memoryview(content)
-                while rest:
-                    rest = rest[self._os.write(handle, rest) :]
-                self._os.fsync(handle)
-            finally:
-                self._os.close(handle)
+                handle = self._os.open(temporary, _OPEN_NEW, write.mode, dir_fd=directory)
+                try:
+                    self._fill(handle, write)
+                except BaseException:
+                    self._os.close(handle)
+                    raise
+            except BaseException:
+                self.discard(path, temporary)
+                raise
+        return temporary, handle
 
-        self._replace(path, fill)
+    def _fill(self, handle: int, write: Write) -> None:
+        if write.uid is not None or write.gid is not None:
+            self._os.fchown(handle, -1 if write.uid is None else write.uid, -1 if write.gid is None else write.gid)
+        # The umask may have taken bits away; it never adds any. Last, as a new owner may take some away too.
+        self._os.fchmod(handle, write.mode)
+        rest = memoryview(write.content)
+        while rest:
+            rest = rest[self._os.write(handle, rest) :]
+
+    def put(self, path: str, temporary: str) -> None:
+        """Rename a temporary file to its place. Durable after `sync`."""
+        parent, _slash, name = path.rpartition("/")
+        directory = self._directory(parent)
+        with explained(self.name(path), "write the file"):
+            self._os.rename(temporary, name, src_dir_fd=directory, dst_dir_fd=directory)
+        self._unsynced.add(parent)
+
+    def discard(self, path: str, temporary: str) -> None:
+        """Remove a temporary file, if it is there; if that fails, the next run does it."""
+        with suppress(OSError):
+            self._os.unlink(temporary, dir_fd=self._directory(path.rpartition("/")[0]))
 
     def link(self, path: str, target: str) -> None:
         """Put a symbolic link in the place of what is at `path`. Durable after `sync`."""
         directory = self._directory(path.rpartition("/")[0], create=True)
-        self._replace(path, lambda temporary: self._os.symlink(target, temporary, dir_fd=directory))
-
-    def _replace(self, path: str, fill: Callable[[str], None]) -> None:
-        parent, _slash, name = path.rpartition("/")
-        directory = self._directory(parent)
-        with explained(self.name(path), "write the file"):
-            temporary = TEMPORARY_PREFIX + secrets.token_hex(8)
-            try:
-                fill(temporary)
-                self._os.rename(temporary, name, src_dir_fd=directory, dst_dir_fd=directory)
-            except BaseException:
-                # Not made, or already renamed; if it is still there, the next run removes it.
-                with suppress(OSError):
-                    self._os.unlink(temporary, dir_fd=directory)
-                raise
-        self._unsynced.add(parent)
+        temporary = self._names.draw()
+        try:
+            with explained(self.name(path), "write the file"):
+                self._os.symlink(target, temporary, dir_fd=directory)
+            self.put(path, temporary)
+        except BaseException:
+            self.discard(path, temporary)
+            raise
 
     def remove(self, path: str) -> None:
         """Remove a file, if it is there."""
@@ -429,12 +485,54 @@ class Tree:
 
     def sync(self) -> None:
         """Bring what was created, replaced and removed to the disk."""
-        for path in sorted(self._unsynced):
-            handle = self._directory(path)
-            if handle is not None:
-                with explained(self.name(path), "write the directory"):
-                    self._os.fsync(handle)
+        handles: list[tuple[str, int]] = []
+        try:
+            for path in sorted(self._unsynced):
+                handle = self._directory(path)
+                if handle is not None and path:
+                    # Not ours any more to close.
+                    self._last = ("", None)
+                    handles.append((path, handle))
+                elif handle is not None:
+                    handles.append((path, os.dup(handle)))
+                if len(handles) == MANY:
+                    self.flush(handles)
+            self.flush(handles)
+        finally:
+            for _path, handle in handles:
+                self._os.close(handle)
         self._unsynced.clear()
+
+    def flush(self, handles: list[tuple[str, int]]) -> None:
+        """fsync what is open (path, handle), and close it. Several at a time: then the disk has its work once."""
+
+        def some(first: int) -> None:
+            for path, handle in handles[first::_AT_A_TIME]:
+                with explained(self.name(path), "write to the disk"):
+                    self._os.fsync(handle)
+
+        if len(handles) < FEW:
+            for first in range(min(len(handles), _AT_A_TIME)):
+                some(first)
+        else:
+            if self._threads is None:
+                self._threads = ThreadPoolExecutor(_AT_A_TIME)
+            list(self._threads.map(some, range(_AT_A_TIME)))
+        while handles:
+            self._os.close(handles.pop()[1])
+
+    def forked(self) -> None:
+        """This process is a fork of the one that opened the tree: threads do not come along."""
+        self._threads = None
+        self._names = _Names()
+
+    def unsynced(self) -> frozenset[str]:
+        """The directories that `sync` has to do with."""
+        return frozenset(self._unsynced)
+
+    def owes(self, paths: Iterable[str]) -> None:
+        """Have `sync` do with directories that another process of this run has changed."""
+        self._unsynced.update(paths)
 
     def lock(self, timeout: float = 30.0) -> None:
         """Keep other runs out until `close`. Waits at most `timeout` seconds, then fails with `locked`.

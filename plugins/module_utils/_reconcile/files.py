@@ -230,6 +230,8 @@ def look_around(tree: Tree, manifest: Manifest, desired: Collection[str]) -> tup
             continue
         for name, is_directory in found:
             path = f"{directory}/{name}" if directory else name
+            if path in desired and not is_directory:
+                continue
             if (TEMPORARY.match(name) and not is_directory) or (SWAP.match(path) and is_directory):
                 left.append(path)
             elif is_directory and path not in directories:

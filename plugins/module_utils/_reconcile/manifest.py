@@ -45,7 +45,8 @@ class Manifest:
         }
         if self.pending:
             data["pending"] = dict(self.pending)
-        return (json.dumps(data, indent=1, sort_keys=True) + "\n").encode("utf-8")
+        # A line for each file, and no `indent`, with which Python writes it at a tenth of the speed.
+        return (json.dumps(data, separators=(",\n", ": "), sort_keys=True) + "\n").encode("utf-8")
 
     def owns(self, path: str, content: bytes) -> bool:
         """Whether a file of this content at that path is ours."""

@@ -94,7 +94,7 @@ def test_a_command_that_fails_is_told_and_run_again_until_it_succeeds(pki, host)
         "the files of 'api', 'web' are written, and 'systemctl reload nginx' failed with exit code 5 (no such unit at "
         "all); the next run runs it again"
     )
-    assert [record["serial"] is not None for record in caught.value.result["certificates"]] == [True] * 6
+    assert caught.value.result == {"changed": True}
     before = pki.contents()
     plan = pki.plan(declared())
     assert reasons(plan) == dict.fromkeys(("api", "ha", "web"), ("reload_pending",))
@@ -138,7 +138,7 @@ def test_who_is_no_longer_declared_is_owed_nothing(pki, host):
         pki.run(declared(), around=host.around)
     assert not pki.run(data(*(api(name=name) for name in ("api", "web", "ha", "none")))).plan.changed
     manifest = json.loads(pki.path(".zerotrust-manifest.json").read_bytes())
-    assert manifest["attributes"] == {"reloads": ["api", "ha", "web"]}
+    assert manifest["attributes"]["reloads"] == ["api", "ha", "web"]
 
 
 @pytest.mark.parametrize("value", ["systemctl reload nginx", [1]])
