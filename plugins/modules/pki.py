@@ -341,7 +341,7 @@ def body(module: AnsibleModule) -> Work:
     params = module.params
     if params["state"] == "absent":
         tree_plan = plan_tree(params["path"], {}, OWNER, hidden=True)
-        return Work(tree_plan.plan, lambda: apply_tree(tree_plan, params["lock_timeout"]), shown())
+        return Work(tree_plan.plan, lambda: apply_tree(tree_plan, params["lock_timeout"]), result=shown())
     declaration = parse(sources(params), passphrase(params["keystore_passphrase"]))
     if any(one.acme for one in declaration.outside) and not importlib.util.find_spec("acme"):
         refuse_missing(["acme"])
@@ -380,7 +380,7 @@ def body(module: AnsibleModule) -> Work:
             raise
 
     result = {**shown(plan), "reloads": reloads_of(plan)}
-    return Work(plan.plan, apply, result, warnings=plan.warnings, close=close)
+    return Work(plan.plan, apply, result=result, warnings=plan.warnings, close=close)
 
 
 def runner(module: AnsibleModule) -> Run:
