@@ -442,6 +442,7 @@ from typing import Optional
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.zerotrust.platform.plugins.module_utils._ansible import (
     PLAN_OPTIONS,
+    Module,
     Work,
     refuse_missing,
     require,
@@ -576,7 +577,7 @@ def identity_warnings(before: Mapping[str, object], graph: Graph) -> list:
 
 
 def main() -> None:
-    module = AnsibleModule(
+    module = Module(
         argument_spec={
             **GRAPH_OPTIONS,
             **PLAN_OPTIONS,
