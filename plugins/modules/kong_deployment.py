@@ -169,6 +169,7 @@ from typing import Any, Optional
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.zerotrust.platform.plugins.module_utils._ansible import (
     PLAN_OPTIONS,
+    Module,
     Work,
     refuse_missing,
     require,
@@ -229,7 +230,7 @@ def _of(kind: type, options: Optional[dict]) -> Any:
 
 
 def main() -> None:
-    module = AnsibleModule(
+    module = Module(
         argument_spec={
             **GRAPH_OPTIONS,
             **PLAN_OPTIONS,

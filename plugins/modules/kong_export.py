@@ -141,7 +141,7 @@ reason:
 from collections.abc import Sequence
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.zerotrust.platform.plugins.module_utils._ansible import Work, require, run
+from ansible_collections.zerotrust.platform.plugins.module_utils._ansible import Module, Work, require, run
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.client import Client
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.export import Export, Options, export
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.inventory import Schemas
@@ -204,7 +204,7 @@ def listed(names: Sequence[str]) -> str:
 
 
 def main() -> None:
-    module = AnsibleModule(
+    module = Module(
         argument_spec={
             **KONG_OPTIONS,
             "dest": {"type": "path", "required": True},

@@ -229,6 +229,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.zerotrust.platform.plugins.module_utils._ansible import (
     SHOWN_CHANGES,
+    Module,
     Work,
     require,
     run,
@@ -339,7 +340,7 @@ def _message(result: dict[str, Any]) -> str:
 
 
 def main() -> None:
-    module = AnsibleModule(
+    module = Module(
         argument_spec={
             **KONG_OPTIONS,
             "src": {"type": "path"},

@@ -302,6 +302,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.zerotrust.platform.plugins.module_utils._ansible import (
     SYNC_OPTIONS,
+    Module,
     Work,
     require,
     run,
@@ -387,7 +388,7 @@ def body(module: AnsibleModule) -> Work:
 
 
 def main() -> None:
-    module = AnsibleModule(
+    module = Module(
         argument_spec={
             **SYNC_OPTIONS,
             **KONG_OPTIONS,

@@ -314,6 +314,7 @@ from typing import Optional
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.zerotrust.platform.plugins.module_utils._ansible import (
     PLAN_OPTIONS,
+    Module,
     Work,
     refuse_missing,
     require,
@@ -425,7 +426,7 @@ def shown(plan: Optional[PkiPlan] = None) -> dict:
 
 
 def main() -> None:
-    module = AnsibleModule(
+    module = Module(
         argument_spec={
             **PLAN_OPTIONS,
             "path": {"type": "path", "required": True},
