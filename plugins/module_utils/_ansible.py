@@ -89,6 +89,7 @@ class Work:
     failure: why the task fails although the body did its work (and `apply` is called): what a module that judges says
         of what it has judged.
     close: gives back what the body holds, such as a lock; called at the end, whatever happened.
+    finish: waits for what takes its time, whether this run has changed anything or not; not in check mode.
     """
 
     plan: Optional[Plan] = None
@@ -98,6 +99,7 @@ class Work:
     warnings: Sequence[str] = ()
     failure: str = ""
     close: Callable[[], None] = lambda: None
+    finish: Callable[[], None] = lambda: None
 
 
 def require(module: AnsibleModule, *libraries: tuple[str, str]) -> None:
@@ -172,6 +174,12 @@ def _done(module: AnsibleModule, work: Work) -> dict[str, Any]:
             # An apply that tells how far it got is told together with what it was to do.
             if error.result:
                 error.result = {**result, **error.result}
+            raise
+    if not module.check_mode:
+        try:
+            work.finish()
+        except PlatformError as error:
+            error.result = {**result, **error.result}
             raise
     return result
 

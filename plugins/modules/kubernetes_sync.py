@@ -19,7 +19,7 @@ description:
   - Objects that are ours carry the label of an ApplySet (KEP-3659), whose parent is a Secret; C(kubectl) understands
     it. Objects of others are never changed or deleted.
   - Creates and updates go in the order of custom resource definitions, namespaces, accounts and roles, configuration
-    and Services, workloads, all others; deletes go the other way round.
+    and Services, workloads, webhooks, all others; deletes go the other way round.
   - For a single odd object M(kubernetes.core.k8s) is the tool. This module takes many objects in one call.
 extends_documentation_fragment:
   - zerotrust.platform.kubernetes
@@ -75,8 +75,47 @@ options:
     description: Whether fields that other managers hold are taken from them. Otherwise such a plan is refused.
     type: bool
     default: false
+  wait:
+    description:
+      - Whether to wait for what is declared. Deployments, StatefulSets and DaemonSets have to be rolled out, Jobs to
+        be complete, API services to be available, and webhooks to have a C(caBundle) and a Service that answers.
+      - They are waited for before anything that comes later in the order is written, and whether this run has changed
+        them or not. In check mode nothing is waited for.
+      - A new custom resource definition is waited for in any case, and so is the end of what is deleted.
+    type: bool
+    default: false
+  wait_for:
+    description: What else to wait for, of declared objects and of others.
+    type: list
+    elements: dict
+    suboptions:
+      kind:
+        description:
+          - The kind, with its group if the server has several of that name, such as V(Certificate.cert-manager.io).
+        type: str
+        required: true
+      name:
+        description: The object's name.
+        type: str
+        required: true
+      namespace:
+        description: Its namespace, by default O(namespace).
+        type: str
+      condition:
+        description:
+          - A condition of its status that is to be true, such as V(Ready), or else, such as V(Stalled=False).
+        type: str
+      jsonpath:
+        description:
+          - A path to a value that is to be there, as C(kubectl wait) has it, such as
+            V({.status.loadBalancer.ingress[0].ip}).
+          - Names, C([0]), C([*]), C(['key']) and C([?(@.type=="Ready"\)]) are understood.
+        type: str
+      value:
+        description: What the value at O(wait_for[].jsonpath) is to be.
+        type: str
   wait_timeout:
-    description: How many seconds to wait for a new custom resource definition to be established.
+    description: How many seconds to wait each time.
     type: float
     default: 120
 requirements:
@@ -193,7 +232,7 @@ def body(module: AnsibleModule) -> Work:
         graph = read_graph(params["graph"]["src"], params["graph"]["overrides"])
         given += sourced(render(graph, params["graph"]["points"]))
     documents = declared([*given, *(item for path in params["src"] or () for item in read(path))])
-    client = Client(access(params), connections=settings.concurrency)
+    client = Client(access(params), connections=settings.concurrency, renew=lambda: access(params))
     try:
         cluster = Cluster(
             client,
@@ -206,10 +245,14 @@ def body(module: AnsibleModule) -> Work:
                 params["namespace"],
                 settings.adopt,
                 settings.concurrency,
+                params["wait"],
+                params["wait_for"] or (),
                 params["wait_timeout"],
             ),
         )
         sync = prepare(cluster, cluster.desired, settings)
+        if module.check_mode:
+            cluster.rehearse(sync)
     except BaseException:
         client.close()
         raise
@@ -217,17 +260,16 @@ def body(module: AnsibleModule) -> Work:
 
     def apply() -> dict[str, Any]:
         # The parent tells of each member before it is made, and until it is gone.
-        cluster.write_parent(members.during)
+        cluster.parent.write(members.during)
         done = sync.apply()
-        if members.after != members.during:
-            cluster.write_parent(members.after)
+        cluster.parent.write(members.after)
         return {**done, "requests": client.requests}
 
     return Work(
-        replace(sync.plan, changes=(*sync.plan.changes, *cluster.parent_change(members.after))),
+        replace(sync.plan, changes=(*sync.plan.changes, *cluster.parent.change(members.after))),
         apply,
         {"requests": client.requests},
-        warnings=cluster.warnings,
+        finish=cluster.finish,
         close=client.close,
     )
 
@@ -256,6 +298,22 @@ def main() -> None:
             "namespace": {"type": "str", "default": "default"},
             "field_manager": {"type": "str", "default": "zerotrust.platform"},
             "force_conflicts": {"type": "bool", "default": False},
+            "wait": {"type": "bool", "default": False},
+            "wait_for": {
+                "type": "list",
+                "elements": "dict",
+                "options": {
+                    "kind": {"type": "str", "required": True},
+                    "name": {"type": "str", "required": True},
+                    "namespace": {"type": "str"},
+                    "condition": {"type": "str"},
+                    "jsonpath": {"type": "str"},
+                    "value": {"type": "str"},
+                },
+                "mutually_exclusive": [("condition", "jsonpath")],
+                "required_one_of": [("condition", "jsonpath")],
+                "required_by": {"value": "jsonpath"},
+            },
             "wait_timeout": {"type": "float", "default": 120},
         },
         required_one_of=[("src", "definition", "graph")],

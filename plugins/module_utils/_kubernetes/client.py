@@ -19,9 +19,11 @@ from __future__ import annotations
 import base64
 import json
 import os
+import socket
 import ssl
 import tempfile
-from collections.abc import Iterator, Mapping
+import threading
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Optional
 from urllib.parse import urlencode, urlsplit
 
@@ -41,6 +43,9 @@ try:
 except ImportError:  # pragma: no cover - the module says that urllib3 is missing before anything is read
     urllib3 = None  # type: ignore[assignment]
 
+JSON = "application/json"
+#: A server-side apply; JSON is YAML.
+APPLY = "application/apply-patch+yaml"
 #: Objects in a page.
 PAGE = 500
 #: Pages of a list are of one moment; a server forgets it after some minutes (410), and the list begins anew.
@@ -69,11 +74,17 @@ class ApiError(ApplyError):
 class Client:
     """One API server. Bears threads. Close it.
 
-    timeout: for connecting, and for each wait for an answer. connections: kept open at most.
+    timeout: for connecting, and for each wait for an answer. connections: kept open at most. renew: tells of a token
+    that has been renewed, after one was refused.
     """
 
     def __init__(
-        self, access: Access, timeout: float = 30.0, connections: int = 8, timing: Optional[Timing] = None
+        self,
+        access: Access,
+        timeout: float = 30.0,
+        connections: int = 8,
+        timing: Optional[Timing] = None,
+        renew: Optional[Callable[[], Access]] = None,
     ) -> None:
         parts = urlsplit(access.host)
         if parts.scheme not in ("http", "https") or not parts.hostname:
@@ -82,7 +93,8 @@ class Client:
         self.timing = timing or Timing()
         self.requests = 0
         self._secrets = [text for text in (access.token, access.password) if text]
-        self._timeout = timeout
+        self._timeout, self._renew = timeout, renew
+        self._lock = threading.Lock()
         self._headers = _headers(access)
         options: dict[str, Any] = {
             "num_pools": 1,
@@ -95,19 +107,33 @@ class Client:
             options["ssl_context"] = _tls(access)
             if access.server_name:
                 options |= {"server_hostname": access.server_name, "assert_hostname": access.server_name}
+        if not access.validate_certs:
+            # Who has said so need not be told.
+            urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
         proxy = _proxy(access, parts.scheme, parts.hostname)
         self._pool = urllib3.ProxyManager(proxy, **options) if proxy else urllib3.PoolManager(**options)
 
     def close(self) -> None:
         self._pool.clear()
 
-    def get(self, path: str, query: Optional[Query] = None, accept: str = "application/json") -> Any:
-        """A read, tried again where that may help."""
+    def get(self, path: str, query: Optional[Query] = None, accept: str = JSON) -> Any:
+        return self.ask("GET", path, query=query, accept=accept)
+
+    def ask(
+        self,
+        method: str,
+        path: str,
+        body: Optional[Mapping[str, Any]] = None,
+        query: Optional[Query] = None,
+        content_type: str = JSON,
+        accept: str = JSON,
+    ) -> Any:
+        """What may be done twice, tried again where that may help."""
         attempt = 0
         while True:
             attempt += 1
             try:
-                return self.call("GET", path, query=query, accept=accept)
+                return self.call(method, path, body, query, content_type, accept)
             except ApiError as error:
                 if not error.transient or attempt >= ATTEMPTS or (error.retry_after or 0) > PATIENCE:
                     raise
@@ -155,11 +181,41 @@ class Client:
         path: str,
         body: Optional[Mapping[str, Any]] = None,
         query: Optional[Query] = None,
-        content_type: str = "application/json",
-        accept: str = "application/json",
+        content_type: str = JSON,
+        accept: str = JSON,
     ) -> Any:
         """The answer's JSON; ApiError for everything but a success."""
-        headers = self._headers.copy()
+        headers = self._headers
+        try:
+            return self._call(headers, method, path, body, query, content_type, accept)
+        except ApiError as error:
+            # What was not let in was not done.
+            if error.status != 401 or not self._renewed(headers):
+                raise
+        return self._call(self._headers, method, path, body, query, content_type, accept)
+
+    def _renewed(self, used: urllib3.HTTPHeaderDict) -> bool:
+        """Whether there is another token than the one that was used: its file, or who makes it, may have a new one."""
+        with self._lock:
+            if self._renew is not None and self._headers is used:
+                access = self._renew()
+                self._secrets += [text for text in (access.token, access.password) if text]
+                renewed = _headers(access)
+                if renewed != used:
+                    self._headers = renewed
+            return self._headers is not used
+
+    def _call(
+        self,
+        headers: urllib3.HTTPHeaderDict,
+        method: str,
+        path: str,
+        body: Optional[Mapping[str, Any]],
+        query: Optional[Query],
+        content_type: str,
+        accept: str,
+    ) -> Any:
+        headers = headers.copy()
         headers["Accept"] = accept
         content = None
         if body is not None:
@@ -214,19 +270,20 @@ class Client:
         reason = getattr(error, "reason", error)
         cause = reason if isinstance(reason, Exception) else error
         told = f"{self.where}: "
-        if isinstance(cause, urllib3.exceptions.NameResolutionError):
+        if isinstance(cause.__cause__ or cause.__context__, socket.gaierror):
             return self.error(f"{told}the host name cannot be resolved; check host", "dns")
         if isinstance(cause, (urllib3.exceptions.SSLError, ssl.SSLError)):
             return self.error(
                 f"{told}no TLS connection ({_why(cause)}); set ca_cert to the CA's file, or client_cert and client_key",
                 "tls",
             )
-        if isinstance(cause, urllib3.exceptions.ConnectTimeoutError):
-            return self.error(f"{told}no connection within {self._timeout:g} s", "timeout")
+        # In urllib3 2 the first is a kind of the second.
         if isinstance(cause, urllib3.exceptions.NewConnectionError):
             return self.error(
                 f"{told}no connection ({_why(cause)}); check host and that the server runs", "unreachable"
             )
+        if isinstance(cause, urllib3.exceptions.ConnectTimeoutError):
+            return self.error(f"{told}no connection within {self._timeout:g} s", "timeout")
         if isinstance(cause, urllib3.exceptions.ReadTimeoutError):
             return self.error(
                 f"{told}no answer to {method} {path} within {self._timeout:g} s", "timeout", transient=True

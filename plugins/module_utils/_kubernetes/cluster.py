@@ -14,16 +14,15 @@ so check mode, the plan and the run say the same, and a conflict with another ma
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Optional
 
 from ansible_collections.zerotrust.platform.plugins.module_utils._enforcement.common import Sourced
 from ansible_collections.zerotrust.platform.plugins.module_utils._errors import PlatformError
-from ansible_collections.zerotrust.platform.plugins.module_utils._kubernetes import apply_set, objects
+from ansible_collections.zerotrust.platform.plugins.module_utils._kubernetes import objects
 from ansible_collections.zerotrust.platform.plugins.module_utils._kubernetes.apply_set import PART_OF, ApplySet
-from ansible_collections.zerotrust.platform.plugins.module_utils._kubernetes.client import ApiError, Client
+from ansible_collections.zerotrust.platform.plugins.module_utils._kubernetes.client import APPLY, ApiError, Client
 from ansible_collections.zerotrust.platform.plugins.module_utils._kubernetes.discovery import Kinds
 from ansible_collections.zerotrust.platform.plugins.module_utils._kubernetes.fields import (
     extract,
@@ -33,6 +32,7 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._kubernetes.fie
 from ansible_collections.zerotrust.platform.plugins.module_utils._kubernetes.objects import (
     APPLIED,
     CRD,
+    NAMESPACE,
     Resource,
     digest,
     kind_of,
@@ -40,13 +40,24 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._kubernetes.obj
     name_of,
     parted,
 )
+from ansible_collections.zerotrust.platform.plugins.module_utils._kubernetes.parent import Parent
 from ansible_collections.zerotrust.platform.plugins.module_utils._kubernetes.reading import Live, Reader, parallel
+from ansible_collections.zerotrust.platform.plugins.module_utils._kubernetes.states import is_ending
+from ansible_collections.zerotrust.platform.plugins.module_utils._kubernetes.waiting import (
+    Expectation,
+    Waiter,
+    asked,
+    gone,
+    ready,
+)
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.model import Actual, Desired, Ref, Step
-from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.plan import CREATE, DELETE, UPDATE, Change
-from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.provider import CONFLICT, Provider
+from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.plan import CREATE, DELETE
+from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.provider import (
+    CONFLICT,
+    ApplyError,
+    Provider,
+)
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.sync import Sync
-
-APPLY = "application/apply-patch+yaml"
 
 #: What changes with every write, or is our own account of it.
 _BOOKKEEPING = ("managedFields", "resourceVersion", "generation")
@@ -54,13 +65,18 @@ _BOOKKEEPING = ("managedFields", "resourceVersion", "generation")
 
 @dataclass(frozen=True)
 class Options:
-    """manager: the field manager. namespace: of objects that name none. wait: seconds for what has to be there."""
+    """manager: the field manager. namespace: of objects that name none. wait: for rollouts and webhooks.
+
+    wait_for: items of the option of this name. wait_timeout: seconds, for each time that is waited.
+    """
 
     manager: str = "zerotrust.platform"
     force_conflicts: bool = False
     namespace: str = "default"
     adopt: bool = False
     concurrency: int = 8
+    wait: bool = False
+    wait_for: Sequence[Mapping[str, Any]] = ()
     wait_timeout: float = 120.0
 
 
@@ -79,12 +95,16 @@ class Cluster(Provider):
         self, client: Client, kinds: Kinds, documents: Sequence[Sourced], members: ApplySet, options: Options
     ) -> None:
         self.client, self.kinds, self.set, self.options = client, kinds, members, options
+        self.parent = Parent(client, members, options.manager)
         self._reader = Reader(client, members.id, options.concurrency)
-        self._parent: Optional[Live] = None
-        self._judged: dict[Ref, Live] = {}
         self._resources: dict[str, Resource] = {}
-        self.warnings: list[str] = []
+        self._waiter = Waiter(client, self._reader, self._resources, options.wait_timeout)
+        self._judged: dict[Ref, Live] = {}
+        self._found: dict[Ref, Live] = {}
+        #: What is being deleted, while another one of this name is declared, or by ourselves.
+        self._ending: set[Ref] = set()
         self.desired = self._declared(documents)
+        self._expected = self._expectations()
 
     # -- what is declared -----------------------------------------------------------------------------------------
 
@@ -120,38 +140,38 @@ class Cluster(Provider):
     # -- reading --------------------------------------------------------------------------------------------------
 
     def read(self) -> list[Actual]:
-        self._parent = self._read_parent()
-        kinds, namespaces = apply_set.scope(self._parent) if self._parent else (frozenset(), frozenset())
+        kinds, namespaces = self.parent.read()
         wanted = {item.ref: item for item in self.desired}
         for kind in kinds - {kind for kind, _name in wanted}:
             resource = self.kinds.get(kind)
             # Of a kind that the server no longer has there are no objects either.
             if resource is not None:
                 self._resources[kind] = resource
-        there = [one for kind, one in self._resources.items() if self.kinds.get(kind) is not None]
+        # A version that is only now declared cannot be listed yet; the objects are in the others as well.
+        there = [found for found in map(self._served, self._resources) if found is not None]
         places = namespaces | {parted(name)[0] for _kind, name in wanted} - {""}
-        found = self._reader.members(there, places) if self._parent else {}
+        found = self._reader.members(there, places) if self.parent.live else {}
         found.update(
             self._reader.others(
-                [ref for ref in wanted if ref not in found and self.kinds.get(ref[0]) is not None], self._resources
+                [ref for ref in wanted if ref not in found and self._served(ref[0]) is not None],
+                {one.kind: one for one in there},
             )
         )
-        self._judge([(item, found[ref]) for ref, item in wanted.items() if ref in found])
-        return [self._actual(ref, live) for ref, live in found.items()]
+        self._found = self._without_ending(found, wanted)
+        self._judge([(item, self._found[ref]) for ref, item in wanted.items() if ref in self._found])
+        return [self._actual(ref, live) for ref, live in self._found.items()]
 
-    def _read_parent(self) -> Optional[Live]:
-        parent = self.client.find(f"/api/v1/namespaces/{self.set.namespace}/secrets/{self.set.name}")
-        if parent is None:
-            return None
-        metadata = parent["metadata"]
-        told = (metadata.get("annotations") or {}).get(apply_set.TOOLING, "")
-        if (metadata.get("labels") or {}).get(apply_set.ID) != self.set.id or told != apply_set.OUR_TOOLING:
-            whose = f"is the set of {told!r}" if told else "is no set's parent"
-            raise PlatformError(
-                f"apply_set: the Secret {self.set.namespace}/{self.set.name} {whose}; choose another name",
-                "foreign_owner",
-            )
-        return dict(parent)
+    def _served(self, kind: str) -> Optional[Resource]:
+        resource = self._resources.get(kind)
+        return self.kinds.get(kind, resource.api_version if resource else "") or self.kinds.get(kind)
+
+    def _without_ending(self, found: Mapping[Ref, Live], wanted: Mapping[Ref, Desired]) -> dict[Ref, Live]:
+        """Without what is being deleted although it is declared: it has to be made anew."""
+        ending = {ref for ref in wanted if ref in found and is_ending(found[ref])}
+        namespaces = {name for kind, name in ending if kind == NAMESPACE}
+        ending |= {ref for ref in wanted if ref in found and parted(ref[1])[0] in namespaces}
+        self._ending |= ending
+        return {ref: live for ref, live in found.items() if ref not in ending}
 
     def _actual(self, ref: Ref, live: Live) -> Actual:
         label = (live["metadata"].get("labels") or {}).get(PART_OF, "")
@@ -168,7 +188,8 @@ class Cluster(Provider):
 
     def _judge(self, pairs: Iterable[tuple[Desired, Live]]) -> None:
         """Ask the server about what is not surely as declared."""
-        doubtful = []
+        doubtful: list[tuple[Desired, Optional[Live]]] = []
+        self._judged = {}
         for item, live in pairs:
             metadata = live["metadata"]
             ours = (metadata.get("labels") or {}).get(PART_OF) == self.set.id
@@ -176,10 +197,49 @@ class Cluster(Provider):
                 continue
             sent = marked(item.data, self.set.id, PART_OF)
             same = (metadata.get("annotations") or {}).get(APPLIED) == digest(item.data)
-            if not same or not is_as_applied(sent, live, owned(live, self.options.manager)):
+            if self.kinds.get(item.kind, item.data["apiVersion"]) is None:
+                # A version that is to come; the object has to be written in it.
+                self._judged[item.ref] = sent
+            elif not same or not is_as_applied(sent, live, owned(live, self.options.manager)):
                 doubtful.append((item, live))
-        answers = parallel(lambda pair: self._apply(pair[0].data, pair[1], dry_run=True), doubtful, 8)
-        self._judged = {item.ref: answer for (item, _live), answer in zip(doubtful, answers)}
+        answers = self._tried(doubtful)
+        self._judged.update({item.ref: answer for (item, _live), answer in zip(doubtful, answers)})
+
+    def _tried(self, pairs: Sequence[tuple[Desired, Optional[Live]]]) -> list[Live]:
+        """What the server would make of them. Raises all its refusals in one."""
+
+        def trial(pair: tuple[Desired, Optional[Live]]) -> tuple[Live, Optional[ApiError]]:
+            try:
+                return self._apply(pair[0].data, pair[1], dry_run=True), None
+            except ApiError as error:
+                # Without an answer, or a right, the others will fare no better.
+                if error.status in (0, 401) or error.transient:
+                    raise
+                return {}, error
+
+        answers = parallel(trial, pairs, self.options.concurrency)
+        errors = [error for _live, error in answers if error is not None]
+        if len(errors) > 1:
+            message = f"{errors[0].message} (and {len(errors) - 1} more)"
+            raise PlatformError(message, errors[0].reason, [error.message for error in errors])
+        if errors:
+            raise errors[0]
+        return [live for live, _error in answers]
+
+    def rehearse(self, sync: Sync) -> None:
+        """Have the server judge, for check mode, what would be made; but not what needs something that is not there."""
+        new = [step for stage in sync.planned.stages for step in stage if step.action == CREATE]
+        places = {step.ref[1] for step in new if step.ref[0] == NAMESPACE}
+        self._tried(
+            [
+                (step.desired, None)
+                for step in new
+                if step.desired is not None
+                and parted(step.ref[1])[0] not in places
+                and step.ref not in self._ending
+                and self.kinds.get(step.ref[0], step.desired.data["apiVersion"]) is not None
+            ]
+        )
 
     def normalise(self, desired: Desired, actual: Actual) -> tuple[Any, Any]:
         judged = self._judged.get(desired.ref)
@@ -204,9 +264,10 @@ class Cluster(Provider):
             desired = step.desired
             if desired is None:
                 raise ValueError("a write of nothing")
+            if step.ref in self._ending:
+                self._until([gone(step.ref)])
+                self._ending.discard(step.ref)
             self._apply(desired.data, step.actual.handle if step.actual else None)
-            if desired.kind == CRD:
-                self._established(desired)
 
     def _apply(self, document: Mapping[str, Any], live: Optional[Live], dry_run: bool = False) -> Live:
         resource = self._resources[kind_of(document)]
@@ -222,7 +283,8 @@ class Cluster(Provider):
         }
         namespace, name = parted(name_of(document))
         try:
-            answer: Live = self.client.call("PATCH", resource.url(namespace, name), sent, query, APPLY)
+            send = self.client.ask if dry_run else self.client.call
+            answer: Live = send("PATCH", resource.url(namespace, name), sent, query, APPLY)
         except ApiError as error:
             raise self._explained(error, document) from error
         return answer
@@ -238,6 +300,10 @@ class Cluster(Provider):
         if held:
             message = f"{what}: {'; '.join(held)}; leave it out, or set force_conflicts to take it"
             return self.client.error(message, "field_conflict", status=error.status, body=error.body)
+        if any(cause.get("reason") == "NamespaceTerminating" for cause in causes):
+            namespace = parted(name_of(document))[0]
+            message = f"{what}: the namespace {namespace} is being deleted; run again when it is gone"
+            return self.client.error(message, "namespace_terminating", status=error.status, body=error.body)
         if error.status == 0 or what in error.message:
             return error
         return self.client.error(
@@ -261,35 +327,65 @@ class Cluster(Provider):
             "preconditions": {"uid": actual.handle["metadata"]["uid"]},
         }
         try:
-            self.client.call("DELETE", self._resources[actual.kind].url(namespace, name), body)
+            answer = self.client.call("DELETE", self._resources[actual.kind].url(namespace, name), body)
         except ApiError as error:
             if error.status == 404:
                 return
             if error.status == 409:
                 raise self.client.error("it is not what it was when it was read", CONFLICT, status=409) from error
             raise
+        if answer.get("kind") != "Status" and is_ending(answer):
+            self._ending.add(actual.ref)
 
-    def _established(self, desired: Desired) -> None:
-        """Wait for a new kind, as what comes next may be of it."""
-        url = self._resources[CRD].url("", desired.name)
-        deadline = time.monotonic() + self.options.wait_timeout
-        while True:
-            conditions = ((self.client.find(url) or {}).get("status") or {}).get("conditions") or ()
-            states = {one.get("type"): one.get("status") for one in conditions}
-            if states.get("Established") == "True":
-                return
-            if time.monotonic() > deadline:
-                raise self.client.error(
-                    f"it was not established within {self.options.wait_timeout:g} s ({states or 'no conditions'})",
-                    "timeout",
-                )
-            self.client.timing.sleep(0.1)
+    # -- waiting --------------------------------------------------------------------------------------------------
 
-    # -- the set's parent -----------------------------------------------------------------------------------------
+    def _expectations(self) -> list[Expectation]:
+        """What is to be reached before anything of a later level is written, and in the end."""
+        found = [ready(item.ref) for item in self.desired] if self.options.wait else []
+        given = [asked(self._asked_ref(item), item) for item in self.options.wait_for]
+        return [one for one in (*found, *given) if one is not None]
 
-    def _parent_of(self, refs: Iterable[Ref]) -> dict[str, Any]:
-        found = list(refs)
-        return self.set.parent({kind for kind, _name in found}, {parted(name)[0] for _kind, name in found})
+    def _asked_ref(self, item: Mapping[str, Any]) -> Ref:
+        asked_kind = item["kind"]
+        every = {*self.kinds.names, *self._resources}
+        kinds = {asked_kind} & every or {kind for kind in every if kind.partition(".")[0] == asked_kind}
+        kind = "".join(kinds) if len(kinds) == 1 else ""
+        if not kind:
+            known = f"it has {', '.join(sorted(kinds))}; write it so" if kinds else "write it as in Deployment.apps"
+            raise PlatformError(f"wait_for: the server has no one kind {asked_kind}; {known}", "bad_option")
+        resource = self._resources.get(kind) or self.kinds.get(kind)
+        if resource is None:
+            raise ValueError(kind)
+        self._resources[kind] = resource
+        namespace = (item.get("namespace") or self.options.namespace) if resource.namespaced else ""
+        return kind, f"{namespace}/{item['name']}" if namespace else item["name"]
+
+    def batches(self, stage: Sequence[Step]) -> Iterable[Sequence[Step]]:
+        # A rollback goes on whatever is not as it should be.
+        if stage[0].desired is not None and stage[0].desired.restores is None:
+            here = min(self.level(step.ref[0]) for step in stage)
+            self._until([one for one in self._expected if one.level < here], self._found)
+        return super().batches(stage)
+
+    def settle(self, stage: Sequence[Step]) -> Sequence[Optional[ApplyError]]:
+        """A later stage builds on what this one has made, or needs room where something has been."""
+        written = {step.ref for step in stage if step.desired is not None and step.desired.restores is None}
+        expected = [one for one in self._expected if one.ref in written]
+        expected += [gone(step.ref) for step in stage if step.action == DELETE and step.ref in self._ending]
+        new_kinds = [ready(step.ref) for step in stage if step.action != DELETE and step.ref[0] == CRD]
+        expected += [one for one in new_kinds if one is not None]
+        errors = self._waiter.until(expected)
+        self._expected = [one for one in self._expected if one.ref not in written]
+        return [errors.get(step.ref) for step in stage]
+
+    def finish(self) -> None:
+        """Whatever has not been waited for yet, as it was not written. Raises PlatformError."""
+        self._until(self._expected, self._found)
+
+    def _until(self, expected: Sequence[Expectation], known: Optional[Mapping[Ref, Live]] = None) -> None:
+        for error in self._waiter.until(expected, known).values():
+            raise error
+        self._expected = [one for one in self._expected if one not in expected]
 
     def members_after(self, sync: Sync) -> Members:
         ours = {item.ref for item in sync.before if item.owned}
@@ -297,32 +393,6 @@ class Cluster(Provider):
         made = {step.ref for step in steps if step.action != DELETE}
         gone = {step.ref for step in steps if step.action == DELETE}
         return Members(frozenset(ours | made), frozenset((ours | made) - gone))
-
-    def parent_change(self, refs: Iterable[Ref]) -> tuple[Change, ...]:
-        """What the parent has to become for these members."""
-        if not list(refs) and self._parent is None:
-            return ()
-        after = self._parent_of(refs)
-        if self._parent is None:
-            return (Change(CREATE, "ApplySet", self.set.name, ("declared",), None, after["metadata"]["annotations"]),)
-        before = {
-            key: text
-            for key, text in (self._parent["metadata"].get("annotations") or {}).items()
-            if key in after["metadata"]["annotations"]
-        }
-        if before == after["metadata"]["annotations"]:
-            return ()
-        change = Change(UPDATE, "ApplySet", self.set.name, ("members",), before, after["metadata"]["annotations"])
-        return (change,)
-
-    def write_parent(self, refs: Iterable[Ref]) -> None:
-        self.client.call(
-            "PATCH",
-            f"/api/v1/namespaces/{self.set.namespace}/secrets/{self.set.name}",
-            self._parent_of(refs),
-            {"fieldManager": self.options.manager, "force": "true"},
-            APPLY,
-        )
 
 
 def _shown(live: Live, manager: str) -> dict[str, Any]:

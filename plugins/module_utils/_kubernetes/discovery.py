@@ -51,6 +51,10 @@ class Kinds:
         self._versions[name, api_version] = resource
         self._preferred.setdefault(name, resource)
 
+    @property
+    def names(self) -> Iterable[str]:
+        return self._preferred
+
     def get(self, kind: str, api_version: str = "") -> Resource | None:
         """A kind in a version, by default the one that the server prefers; None if it has no such."""
         return self._versions.get((kind, api_version)) if api_version else self._preferred.get(kind)

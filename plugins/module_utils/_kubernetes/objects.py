@@ -54,11 +54,17 @@ LEVELS: Mapping[str, int] = {
                 "Job.batch",
                 "CronJob.batch",
             ),
+            # They judge what comes after them, by what came before them.
+            (
+                "APIService.apiregistration.k8s.io",
+                "MutatingWebhookConfiguration.admissionregistration.k8s.io",
+                "ValidatingWebhookConfiguration.admissionregistration.k8s.io",
+            ),
         )
     )
     for kind in kinds
 }
-LAST = 5
+LAST = 6
 
 
 @dataclass(frozen=True)

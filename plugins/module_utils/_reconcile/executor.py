@@ -4,7 +4,7 @@
 
 """Doing what was planned: stage after stage, several writes at a time, and an exact account of it.
 
-    stages ─▶ batches ─▶ threads ─▶ Provider.apply ─▶ Outcome(applied, failed, left)
+    stages ─▶ batches ─▶ threads ─▶ Provider.apply ─▶ Provider.settle ─▶ Outcome(applied, failed, left)
                                         └ transient: wait, again
 
 The first write that fails for good stops the run; what is in flight is finished, what is not begun is left. With
@@ -198,11 +198,23 @@ class _Run:
         if workers == 1:
             # No thread for a single call, and an interrupt comes where the call is.
             self.work(queue)
+        else:
+            futures = [pool.submit(self.work, queue) for _worker in range(workers)]
+            wait(futures)
+            for future in futures:
+                future.result()
+        self.settle(stage)
+
+    def settle(self, stage: Stage) -> None:
+        """Nobody else writes now. What fails here has been done, and counts as failed."""
+        done = {id(step) for step in self.applied}
+        steps = [step for step in stage if id(step) in done]
+        if not steps or (self.stopped.is_set() and not self.keep_going):
             return
-        futures = [pool.submit(self.work, queue) for _worker in range(workers)]
-        wait(futures)
-        for future in futures:
-            future.result()
+        for step, problem in zip(steps, self.call(self.provider.settle, steps)):
+            if problem is not None:
+                self.applied = [other for other in self.applied if other is not step]
+                self.fail(step, problem, 1)
 
     def work(self, queue: deque[Sequence[Step]]) -> None:
         try:
@@ -225,7 +237,7 @@ class _Run:
             attempt += 1
             again: list[tuple[Step, ApplyError]] = []
             pause = 0.0
-            for step, error in zip(pending, self.call(pending)):
+            for step, error in zip(pending, self.call(self.provider.apply, pending)):
                 delay = None if error is None else self.delay(error, attempt)
                 if error is None:
                     self.succeed(step, attempt)
@@ -246,10 +258,12 @@ class _Run:
                 self.retries += 1
             pending = [step for step, _error in again]
 
-    def call(self, batch: Sequence[Step]) -> Sequence[Optional[ApplyError]]:
+    def call(
+        self, deed: Callable[[Sequence[Step]], Optional[Sequence[Optional[ApplyError]]]], batch: Sequence[Step]
+    ) -> Sequence[Optional[ApplyError]]:
         """One item a step, whatever the provider does."""
         try:
-            errors = self.provider.apply(batch)
+            errors = deed(batch)
             if errors is not None and len(errors) != len(batch):
                 raise ValueError(f"{len(errors)} results for {len(batch)} steps")
         except Exception as error:

@@ -10,8 +10,9 @@ Policies are functions from steps to steps, as in external-dns. What they leave 
 
 Conflicts are found here and not in the middle of a run: all of them at once, each a sentence.
 
-Order: creates, then updates, then deletes, so that nothing is cut off because its replacement comes later; within each
-by the level of the kind, and what is needed before what needs it (for deletes the other way round). One thing is
+Order: creates and updates, then deletes, so that nothing is cut off because its replacement comes later; within each
+by the level of the kind, creates of a level first, and what is needed before what needs it (for deletes the other way
+round). One thing is
 stronger: who holds a unique value that another object is to get is updated or deleted first, and what that depends on
 before it. If objects take values from each other in a circle, one of them gives its value up for a moment
 (`Rules.vacate`), or the plan is refused.
@@ -284,11 +285,11 @@ class _Order:
         self.done: set[int] = set()
 
     def stages(self) -> tuple[Stage, ...]:
-        """Each group of one action and level in its turn, with whatever it waits for."""
-        groups: dict[tuple[int, int], list[int]] = defaultdict(list)
+        """Each group of one level and action in its turn, with whatever it waits for."""
+        groups: dict[tuple[bool, int, int], list[int]] = defaultdict(list)
         for index, step in enumerate(self.steps):
-            level = self.rules.level(step.ref[0])
-            groups[ACTIONS.index(step.action), -level if step.action == DELETE else level].append(index)
+            level, is_delete = self.rules.level(step.ref[0]), step.action == DELETE
+            groups[is_delete, -level if is_delete else level, ACTIONS.index(step.action)].append(index)
         result: list[Stage] = []
         for _key, group in sorted(groups.items()):
             while True:

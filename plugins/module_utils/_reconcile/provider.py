@@ -8,6 +8,7 @@
     Rules     normalise, level, vacate, at_once: what the planner asks (planner.py)
     batches   how a stage is cut into calls
     apply     one call: one or many writes
+    settle    what takes its time after it was written
 
 How it fits those it was made for:
 
@@ -21,9 +22,8 @@ SPIRE: one stage is thousands of entries; `batches` cuts by count and bytes; `ap
     `delete` and returns each row's error. The claim is (SPIFFE ID, parent, selectors), of foreign entries only, as
     ours may be twins for a moment. Each write is safe to repeat, as entries are made under ids of ours.
 Kubernetes: `level` orders CRDs, namespaces, RBAC, configuration, workloads; custom objects need their CRD. `read` has
-    the server judge what is in doubt; `normalise` shows our manager's fields only. `apply` returns when a CRD is
-    established, as the next level builds on it.
-    An ApplySet's label is the marker.
+    the server judge what is in doubt; `normalise` shows our manager's fields only. `settle` waits for CRDs, rollouts
+    and ends, as the next level builds on them. An ApplySet's label is the marker.
 AWS security groups: groups and rules are two kinds, and a rule needs its groups, so groups that refer to each other are
     no circle. `batches` puts the rules of one group and direction into a call. A name that is unique in its VPC is a
     natural key with the VPC in it.
@@ -83,3 +83,10 @@ class Provider(Rules, Protocol):
 
         Raises ApplyError if the batch failed as a whole or nobody knows how far it got. Any other exception is fatal.
         """
+
+    def settle(self, stage: Sequence[Step]) -> Optional[Sequence[Optional[ApplyError]]]:
+        """Return when what was written in a stage is as the next one needs it; answers as `apply` does.
+
+        Called after each stage, with those of its steps that succeeded. A step that is told here has failed after all.
+        """
+        return None

@@ -226,8 +226,8 @@ def test_levels_of_kinds_order_what_references_do_not():
     ]
     assert stages(plan_sync(desired, actual, Kinds())) == [
         ["create new-low"],
-        ["create new-high"],
         ["update l"],
+        ["create new-high"],
         ["update h"],
         ["delete old-h"],
         ["delete old-l"],
