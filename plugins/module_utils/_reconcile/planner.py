@@ -12,10 +12,9 @@ Conflicts are found here and not in the middle of a run: all of them at once, ea
 
 Order: creates and updates, then deletes, so that nothing is cut off because its replacement comes later; within each
 by the level of the kind, creates of a level first, and what is needed before what needs it (for deletes the other way
-round). One thing is
-stronger: who holds a unique value that another object is to get is updated or deleted first, and what that depends on
-before it. If objects take values from each other in a circle, one of them gives its value up for a moment
-(`Rules.vacate`), or the plan is refused.
+round). One thing is stronger: who holds a unique value that another object is to get is updated or deleted first, and
+what that depends on before it. If objects take values from each other in a circle, one of them gives its value up for
+a moment (`Rules.vacate`), or the plan is refused.
 
 Cost: linear in the objects and their references; an unchanged object costs a look-up and a comparison.
 """
