@@ -121,7 +121,7 @@ class Api:
         return {"kind": "APIGroupDiscoveryList", "items": list(groups.values())}
 
     def apply(self, path: str, query: dict[str, str], body: dict[str, Any]) -> tuple[int, Any]:
-        there = self.objects.get(path)
+        there = self.in_any_version(path)
         uid = body["metadata"].pop("uid", None)
         if uid is not None and (there is None or there["metadata"]["uid"] != uid):
             return 409, {"reason": "Conflict", "message": f"uid mismatch: the provided object specified uid {uid}"}
@@ -141,6 +141,13 @@ class Api:
         if "dryRun" not in query:
             self.objects[path] = made
         return 200, made
+
+    def in_any_version(self, path: str) -> Any:
+        parts = path.split("/")
+        found = (
+            one for key, one in self.objects.items() if key.split("/")[:3] == parts[:3] and key.endswith(parts[-1])
+        )
+        return self.objects.get(path) or (next(found, None) if parts[1] == "apis" else None)
 
     def delete(self, path: str, body: dict[str, Any]) -> tuple[int, Any]:
         there = self.objects.get(path)

@@ -480,3 +480,49 @@ def test_masking_changes_nothing_in_place():
     assert mask(data, paths) == {"a": {"b": "***", "c": 1}, "l": [{"v": "***"}, {"v": None}], "t": "text"}
     assert data == copy
     assert mask("plain", (("a",),)) == "plain"
+
+
+class Slow(Fake):
+    """A system in which some of what was written does not become what it is to become."""
+
+    def __init__(self, *bad, **others):
+        super().__init__(**others)
+        self.bad, self.settled = bad, []
+
+    def settle(self, stage):
+        self.settled.append([str(step) for step in stage])
+        bad = [step.action == "create" and step.item.name in self.bad for step in stage]
+        return [ApplyError("it is not ready", "timeout") if one else None for one in bad]
+
+
+def test_a_stage_is_settled_before_the_next_begins():
+    provider = Slow()
+    provider.do = lambda step: provider.settled.append(str(step))
+    prepare(provider, [*wants(1), *wants(1, kind="k1")], Settings(concurrency=1)).apply(Waits().timing)
+    assert provider.settled == ["create k0 'n00'", ["create k0 'n00'"], "create k1 'n00'", ["create k1 'n00'"]]
+
+
+def test_what_does_not_settle_has_failed_and_is_rolled_back():
+    provider = Slow("n01")
+    error = failed(provider, [*wants(2), *wants(1, kind="k1")])
+    assert error.result["outcome"]["counts"] == {
+        "applied": 1,
+        "failed": 1,
+        "not_attempted": 1,
+        "rolled_back": 0,
+        "not_rolled_back": 0,
+        "retries": 0,
+    }
+    assert "create k0 'n01': it is not ready" in error.message
+    provider = Slow("n01")
+    error = failed(provider, wants(2), on_failure="rollback")
+    assert error.message.endswith("all is as before.")
+    assert provider.objects == {}
+
+
+def test_a_mistake_while_settling_is_told_with_its_place():
+    provider = Slow()
+    provider.settle = lambda stage: 1 / 0
+    error = failed(provider)
+    assert error.reason == "unexpected"
+    assert "ZeroDivisionError" in error.result["exception"]
