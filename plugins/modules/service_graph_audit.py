@@ -19,15 +19,25 @@ description:
     say to it.
   - Only flows with one of the graph's services at an end are judged. Everybody else is represented too, so a policy
     that opens a service to other namespaces or to the internet is found.
+  - With O(live) the policies are read from a cluster, and what they take for granted is too. Where it is not so, such
+    as for a pod without a sidecar, that is a C(drift).
 extends_documentation_fragment:
   - zerotrust.platform.graph
+  - zerotrust.platform.kubernetes
 options:
   documents:
     description:
       - Files and directories of YAML and JSON documents.
-      - Without it, what the graph renders to is judged.
+      - Without it, and without O(live), what the graph renders to is judged.
     type: list
     elements: path
+  live:
+    description:
+      - Whether Istio and NetworkPolicies are judged as a cluster has them, and its workloads with them.
+      - Needs the rights to list namespaces' pods, Services, service accounts and, in the mesh's namespace,
+        configuration maps; and to list policies in all namespaces, or at least in those.
+    type: bool
+    default: false
   points:
     description:
       - The enforcement points to judge. By default those of which there is a document.
@@ -47,8 +57,8 @@ options:
     description: The kinds of findings that make the task fail. An empty list reports only.
     type: list
     elements: str
-    choices: [missing, open]
-    default: [missing, open]
+    choices: [missing, open, drift]
+    default: [missing, open, drift]
 attributes:
   check_mode:
     support: full
@@ -59,6 +69,11 @@ attributes:
   idempotent:
     support: full
     description: The same graph and documents give the same answer.
+  action_group:
+    support: full
+    description: Use C(group/zerotrust.platform.kubernetes) in C(module_defaults) to set the options of the connection.
+    membership:
+      - zerotrust.platform.kubernetes
   platform:
     support: full
     platforms: posix
@@ -80,6 +95,12 @@ EXAMPLES = r"""
     points: [network_policy]
     fail_on: []
   register: audit
+
+- name: Judge a cluster
+  zerotrust.platform.service_graph_audit:
+    src: inventories/local/service_graph.yml
+    context: staging
+    live: true
 
 - name: Show each finding
   ansible.builtin.debug:
@@ -132,6 +153,29 @@ findings:
       text: >-
         NetworkPolicy: any other workload of namespace shop may reach postgres on TCP 5432, which the graph does not
         say, because of NetworkPolicy shop/postgres (policies.yml); Istio refuses it.
+drift:
+  description: The number of drifts.
+  returned: with O(live)
+  type: int
+drifts:
+  description: The first hundred things of the cluster that are not as policies take them for granted.
+  returned: with O(live)
+  type: list
+  elements: dict
+  contains:
+    code:
+      description: What is wrong.
+      type: str
+    object:
+      description: Kind, namespace and name of the object.
+      type: str
+    text:
+      description: The drift in one sentence.
+      type: str
+  sample:
+    - code: sidecar_missing
+      object: Pod shop/api-0
+      text: "Pod shop/api-0: has no sidecar."
 notes:
   description: What was not judged, and why.
   returned: success
@@ -140,14 +184,28 @@ notes:
 """
 
 import json
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.zerotrust.platform.plugins.module_utils._ansible import Work, require, run
+from ansible_collections.zerotrust.platform.plugins.module_utils._ansible import (
+    Work,
+    by_environment,
+    require,
+    run,
+)
 from ansible_collections.zerotrust.platform.plugins.module_utils._audit.audit import Audit, audit
+from ansible_collections.zerotrust.platform.plugins.module_utils._audit.drift import Drift, drifts
 from ansible_collections.zerotrust.platform.plugins.module_utils._documents.files import read
-from ansible_collections.zerotrust.platform.plugins.module_utils._enforcement.common import sourced
+from ansible_collections.zerotrust.platform.plugins.module_utils._enforcement.common import Sourced, sourced
 from ansible_collections.zerotrust.platform.plugins.module_utils._enforcement.points import POINTS, render
+from ansible_collections.zerotrust.platform.plugins.module_utils._errors import PlatformError
+from ansible_collections.zerotrust.platform.plugins.module_utils._graph.model import Graph
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.source import GRAPH_OPTIONS, read_graph
+from ansible_collections.zerotrust.platform.plugins.module_utils._kubernetes.access import ACCESS_OPTIONS, access
+from ansible_collections.zerotrust.platform.plugins.module_utils._kubernetes.client import Client
+from ansible_collections.zerotrust.platform.plugins.module_utils._kubernetes.discovery import Kinds
+from ansible_collections.zerotrust.platform.plugins.module_utils._kubernetes.snapshot import ISTIO, snapshot
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.single import apply_file, plan_file
 
 SHOWN_FINDINGS = 100
@@ -158,29 +216,63 @@ def body(module: AnsibleModule) -> Work:
     if params["state"] == "absent":
         return Work(plan_file(params["dest"], None), lambda: apply_file(params["dest"], None))
     graph = read_graph(params["src"], params["overrides"])
-    if params["documents"] is None:
+    points, live, notes = params["points"] or None, None, []
+    if params["live"]:
+        points = points or ["istio", "network_policy"]
+        documents, live, notes = read_cluster(params, graph, points)
+    elif params["documents"] is None:
         documents = sourced(render(graph))
     else:
         documents = [document for path in params["documents"] for document in read(path)]
-    found = audit(graph, documents, params["points"] or None)
-    result = found.to_data(SHOWN_FINDINGS)
-    said = message(found)
-    failure = said if any(found.count(kind) for kind in params["fail_on"]) else ""
+    found = audit(graph, documents, points)
+
+    def data(limit: int = -1) -> dict[str, Any]:
+        result = found.to_data(limit)
+        if live is not None:
+            shown = live if limit < 0 else live[:limit]
+            result |= {"drift": len(live), "drifts": [drift.to_data() for drift in shown]}
+            result["notes"] += notes
+        return result
+
+    said = message(found, live or ())
+    counts = {"missing": found.count("missing"), "open": found.count("open"), "drift": len(live or ())}
+    failure = said if any(counts[kind] for kind in params["fail_on"]) else ""
     if not params["dest"]:
-        return Work(result=result, msg=said, failure=failure)
-    content = (json.dumps(found.to_data(), indent=1) + "\n").encode("utf-8")
+        return Work(result=data(SHOWN_FINDINGS), msg=said, failure=failure)
+    content = (json.dumps(data(), indent=1) + "\n").encode("utf-8")
     return Work(
         plan_file(params["dest"], content),
         lambda: apply_file(params["dest"], content),
-        result,
+        data(SHOWN_FINDINGS),
         msg=said,
         failure=failure,
     )
 
 
-def message(found: Audit) -> str:
+def read_cluster(
+    params: Mapping[str, Any], graph: Graph, points: Sequence[str]
+) -> tuple[list[Sourced], list[Drift], list[str]]:
+    client = Client(access(params))
+    try:
+        kinds = Kinds(client)
+        if "istio" in points and kinds.get(ISTIO) is None:
+            raise PlatformError(
+                f"{client.where}: the cluster has no Istio; install it, or set points to [network_policy]",
+                "istio_missing",
+            )
+        objects, notes = snapshot(client, kinds, graph)
+    finally:
+        client.close()
+    return objects, drifts(graph, [item.document for item in objects], points), notes
+
+
+def message(found: Audit, live: Sequence[Drift]) -> str:
     titles = ", ".join(POINTS[name].title for name in found.points)
     missing, opened = found.count("missing"), found.count("open")
+    if live:
+        more = f" (and {len(live) - 1} more)" if len(live) > 1 else ""
+        drifted = f"{len(live)} drifts in the cluster. {live[0].to_data()['text']}{more}"
+        return drifted if not missing and not opened else f"{message(found, ())} {drifted}"
     if not missing and not opened:
         return f"{titles or 'No enforcement point'}: exactly the declared flows are allowed."
     first = found.to_data(1)["findings"][0]["text"]
@@ -192,6 +284,8 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             **GRAPH_OPTIONS,
+            **by_environment(ACCESS_OPTIONS, "K8S_AUTH_"),
+            "live": {"type": "bool", "default": False},
             "documents": {"type": "list", "elements": "path"},
             "points": {"type": "list", "elements": "str", "choices": list(POINTS)},
             "dest": {"type": "path"},
@@ -199,14 +293,15 @@ def main() -> None:
             "fail_on": {
                 "type": "list",
                 "elements": "str",
-                "choices": ["missing", "open"],
-                "default": ["missing", "open"],
+                "choices": ["missing", "open", "drift"],
+                "default": ["missing", "open", "drift"],
             },
         },
         required_if=[("state", "absent", ["dest"])],
+        mutually_exclusive=[("live", "documents")],
         supports_check_mode=True,
     )
-    require(module, ("yaml", "PyYAML"))
+    require(module, ("yaml", "PyYAML"), *([("urllib3", "urllib3")] if module.params["live"] else []))
     run(module, body)
 
 
