@@ -53,6 +53,17 @@ options:
         elements: str
         choices: [istio, network_policy]
         default: [istio, network_policy]
+      pending:
+        description:
+          - Namespaces of a running system in which Istio is to refuse nothing yet. Mutual TLS is permissive there and
+            for the mesh, and there are neither Sidecars nor AuthorizationPolicies.
+        type: list
+        elements: str
+        default: []
+      dry_run:
+        description: Whether AuthorizationPolicies are there in these namespaces, and only tell what they would refuse.
+        type: bool
+        default: false
   apply_set:
     description:
       - The name of the set that the objects belong to, which is that of a Secret without data.
@@ -118,6 +129,19 @@ options:
     description: How many seconds to wait each time.
     type: float
     default: 120
+  confirm:
+    description:
+      - Commands, without a shell, that succeed as long as what must work works, such as a probe of a declared flow.
+      - After each stage of writes all of them have to succeed, five times in a row with a second between, as what was
+        written takes a moment to be in force. Otherwise the stage has failed; with O(on_failure=rollback) all is
+        brought back.
+    type: list
+    elements: str
+    default: []
+  confirm_timeout:
+    description: How many seconds they may take to do so.
+    type: float
+    default: 60
 requirements:
   - PyYAML >= 6.0
   - urllib3 >= 1.26
@@ -213,12 +237,14 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._ansible import
 )
 from ansible_collections.zerotrust.platform.plugins.module_utils._documents.files import read
 from ansible_collections.zerotrust.platform.plugins.module_utils._enforcement.common import Sourced, sourced
+from ansible_collections.zerotrust.platform.plugins.module_utils._enforcement.istio_rollout import staged
 from ansible_collections.zerotrust.platform.plugins.module_utils._enforcement.points import render
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.source import GRAPH_OPTIONS, read_graph
 from ansible_collections.zerotrust.platform.plugins.module_utils._kubernetes.access import ACCESS_OPTIONS, access
 from ansible_collections.zerotrust.platform.plugins.module_utils._kubernetes.apply_set import ApplySet
 from ansible_collections.zerotrust.platform.plugins.module_utils._kubernetes.client import Client
 from ansible_collections.zerotrust.platform.plugins.module_utils._kubernetes.cluster import Cluster, Options
+from ansible_collections.zerotrust.platform.plugins.module_utils._kubernetes.confirmation import Confirmation
 from ansible_collections.zerotrust.platform.plugins.module_utils._kubernetes.discovery import Kinds
 from ansible_collections.zerotrust.platform.plugins.module_utils._kubernetes.objects import declared
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.sync import Settings, prepare
@@ -230,7 +256,8 @@ def body(module: AnsibleModule) -> Work:
     given = [Sourced(document, "definition") for document in params["definition"] or ()]
     if params["graph"]:
         graph = read_graph(params["graph"]["src"], params["graph"]["overrides"])
-        given += sourced(render(graph, params["graph"]["points"]))
+        rendered = render(graph, params["graph"]["points"])
+        given += sourced(staged(rendered, graph, params["graph"]["pending"], params["graph"]["dry_run"]))
     documents = declared([*given, *(item for path in params["src"] or () for item in read(path))])
     client = Client(access(params), connections=settings.concurrency, renew=lambda: access(params))
     try:
@@ -248,6 +275,7 @@ def body(module: AnsibleModule) -> Work:
                 params["wait"],
                 params["wait_for"] or (),
                 params["wait_timeout"],
+                Confirmation(module.run_command, params["confirm"], params["confirm_timeout"]),
             ),
         )
         sync = prepare(cluster, cluster.desired, settings)
@@ -291,6 +319,8 @@ def main() -> None:
                         "choices": ["istio", "network_policy"],
                         "default": ["istio", "network_policy"],
                     },
+                    "pending": {"type": "list", "elements": "str", "default": []},
+                    "dry_run": {"type": "bool", "default": False},
                 },
             },
             "apply_set": {"type": "str", "required": True},
@@ -315,6 +345,8 @@ def main() -> None:
                 "required_by": {"value": "jsonpath"},
             },
             "wait_timeout": {"type": "float", "default": 120},
+            "confirm": {"type": "list", "elements": "str", "default": []},
+            "confirm_timeout": {"type": "float", "default": 60},
         },
         required_one_of=[("src", "definition", "graph")],
         supports_check_mode=True,

@@ -23,6 +23,7 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._errors import 
 from ansible_collections.zerotrust.platform.plugins.module_utils._kubernetes import objects
 from ansible_collections.zerotrust.platform.plugins.module_utils._kubernetes.apply_set import PART_OF, ApplySet
 from ansible_collections.zerotrust.platform.plugins.module_utils._kubernetes.client import APPLY, ApiError, Client
+from ansible_collections.zerotrust.platform.plugins.module_utils._kubernetes.confirmation import Confirmation
 from ansible_collections.zerotrust.platform.plugins.module_utils._kubernetes.discovery import Kinds
 from ansible_collections.zerotrust.platform.plugins.module_utils._kubernetes.fields import (
     extract,
@@ -78,6 +79,7 @@ class Options:
     wait: bool = False
     wait_for: Sequence[Mapping[str, Any]] = ()
     wait_timeout: float = 120.0
+    confirmation: Optional[Confirmation] = None
 
 
 @dataclass(frozen=True)
@@ -376,6 +378,10 @@ class Cluster(Provider):
         expected += [one for one in new_kinds if one is not None]
         errors = self._waiter.until(expected)
         self._expected = [one for one in self._expected if one.ref not in written]
+        if self.options.confirmation and not errors and not _restores(stage):
+            problem = self.options.confirmation.problem()
+            if problem:
+                return [self.client.error(problem, "not_confirmed")] * len(stage)
         return [errors.get(step.ref) for step in stage]
 
     def finish(self) -> None:
@@ -393,6 +399,11 @@ class Cluster(Provider):
         made = {step.ref for step in steps if step.action != DELETE}
         gone = {step.ref for step in steps if step.action == DELETE}
         return Members(frozenset(ours | made), frozenset((ours | made) - gone))
+
+
+def _restores(stage: Sequence[Step]) -> bool:
+    """Whether this is a rollback, which takes away what it does not bring back."""
+    return any(step.desired is not None and step.desired.restores is not None for step in stage)
 
 
 def _shown(live: Live, manager: str) -> dict[str, Any]:
