@@ -137,7 +137,9 @@ def chain(case: Case, keys: list[Any], folder: Path) -> tuple[Path, Path]:
     for request, key, above in zip(requests(case), keys, (0, 0, 1)):
         issuer = made[above].subject if made else crypto.distinguished_name(request.subject)
         signer = crypto.Signer(issuer, keys[above], crypto.key_id(keys[above].public_key()))
-        made.append(crypto.issue(request, key.public_key(), signer, validity, crypto.new_serial(())))
+        public_key = key.public_key()
+        own = crypto.key_id(public_key)
+        made.append(crypto.issue(request, public_key, own, signer, validity, crypto.new_serial(())))
     root, full = folder / "root.pem", folder / "full.pem"
     root.write_bytes(crypto.to_pem(made[0]))
     full.write_bytes(crypto.to_pem(made[2]) + crypto.to_pem(made[1]))

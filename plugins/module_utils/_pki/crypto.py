@@ -261,8 +261,10 @@ class Signer:
     crl_url: str = ""
 
 
-def issue(request: Request, public_key: Any, signer: Signer, validity: tuple[datetime, datetime], serial: int) -> Any:
-    """A certificate for a public key. validity: notBefore, notAfter."""
+def issue(
+    request: Request, public_key: Any, own: bytes, signer: Signer, validity: tuple[datetime, datetime], serial: int
+) -> Any:
+    """A certificate for a public key. own: its `key_id`. validity: notBefore, notAfter."""
     builder = (
         x509.CertificateBuilder()
         .subject_name(distinguished_name(request.subject))
@@ -271,7 +273,7 @@ def issue(request: Request, public_key: Any, signer: Signer, validity: tuple[dat
         .serial_number(serial)
         .not_valid_before(validity[0])
         .not_valid_after(validity[1])
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(public_key), critical=False)
+        .add_extension(x509.SubjectKeyIdentifier(own), critical=False)
         .add_extension(x509.AuthorityKeyIdentifier(signer.key_id, None, None), critical=False)
     )
     if signer.crl_url:

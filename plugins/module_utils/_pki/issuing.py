@@ -57,7 +57,7 @@ class Authority:
         ledger = item.issuers[0].ledger if item.issuers else None
         serial = crypto.new_serial(ledger.entries if ledger is not None else ())
         validity = (not_before, checks.not_after(request, now))
-        item.certificate = crypto.issue(request, public_key, signer, validity, serial)
+        item.certificate = crypto.issue(request, public_key, item.identity[1], signer, validity, serial)
         item.facts = facts_of_issued(request, item.certificate, (item.identity[1], signer.key_id))
         enter(item, now)
 

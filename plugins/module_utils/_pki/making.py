@@ -75,16 +75,22 @@ def make(items: Sequence[Item], store: Books, plan: PkiPlan) -> list[Staged]:
     return staging.staged
 
 
-def _shares(items: Sequence[Item]) -> list[Sequence[int]]:
+def _shares(items: Sequence[Item]) -> list[list[int]]:
     """The numbers of the items that each process works on; one share if there is nothing to win."""
-    cost = sum(_COSTS.get(item.request.key_type, 1) if item.new_key else 1 for item in items)
-    count = min(processes.cores(), cost // _WORTH)
-    if count < 2 or not all(item.issuer.local and not item.request.is_authority for item in items):
+    costs = [_COSTS.get(item.request.key_type, 1) if item.new_key else 1 for item in items]
+    total, done = sum(costs), 0
+    count = max(1, min(processes.cores(), total // _WORTH))
+    if not all(item.issuer.local and not item.request.is_authority for item in items):
         count = 1
-    return [range(first, len(items), count) for first in range(count)]
+    shares: list[list[int]] = [[] for _share in range(count)]
+    for number, cost in enumerate(costs):
+        # Neighbours stay together: a process gets its own copy of the memory that it works on.
+        shares[done * count // total].append(number)
+        done += cost
+    return shares
 
 
-def _together(items: Sequence[Item], shares: list[Sequence[int]], store: Books, plan: PkiPlan) -> list[Staged]:
+def _together(items: Sequence[Item], shares: Sequence[Sequence[int]], store: Books, plan: PkiPlan) -> list[Staged]:
     for item in items:
         if item.issues and item.issuers:
             # Before there are several of us: a passphrase costs a while.

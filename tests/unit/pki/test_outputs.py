@@ -267,7 +267,9 @@ def test_a_pkcs12_file_opens_with_any_passphrase_that_is_taken(passphrase):
     request = parse([Source({"authorities": [{"name": "root"}]})]).requests[0]
     start = datetime(2026, 1, 1, tzinfo=timezone.utc)
     signer = crypto.Signer(crypto.distinguished_name(request.subject), key, b"id")
-    certificate = crypto.issue(request, key.public_key(), signer, (start, start + DAY), crypto.new_serial(()))
+    certificate = crypto.issue(
+        request, key.public_key(), crypto.key_id(key.public_key()), signer, (start, start + DAY), crypto.new_serial(())
+    )
     issued = outputs.Issued(
         parse([Source(data(api(files={"pkcs12": "x"}, keystore_passphrase=passphrase)))]).requests[-1],
         certificate,
@@ -325,13 +327,17 @@ def test_java_reads_the_pkcs12_file_and_the_keystore(pki):
 
 
 @needs_keytool
-def test_keytool_that_fails_changes_nothing(pki):
+def test_keytool_that_fails_changes_no_file(pki):
     pki.run(data(leaf()))
     before = pki.contents()
     failing = Surroundings(lambda _command, _environment: (1, "keytool error: java.lang.Exception: no\n", ""))
     with pytest.raises(PlatformError, match=r"keytool error: java\.lang\.Exception: no$") as caught:
         pki.run(data(leaf(files={"jks": "a/store.jks"}, dns=["b.zt"])), around=failing)
     assert caught.value.reason == "keytool_failed"
+    after = pki.contents()
+    # It knows what was about to be made.
+    assert {path for path in after if after[path] != before.get(path)} == {".zerotrust-manifest.json"}
+    pki.run(data(leaf()))
     assert pki.contents() == before
 
 
