@@ -423,6 +423,12 @@ entries:
   returned: success and O(platform=kubernetes)
   type: list
   elements: dict
+manifests:
+  description: The files of manifests in the order in which they are applied, relative to O(dest).
+  returned: success and O(platform=kubernetes)
+  type: list
+  elements: str
+  sample: [10-namespaces.yml, 30-server.yml, 40-agent.yml]
 files:
   description: The configuration files and units of hosts, by name, for check mode, which writes none.
   returned: success and O(platform=hosts)
@@ -535,7 +541,7 @@ def check_schemas(installation: Installation, kubernetes_version: str) -> None:
 def shown(settings: Settings, installation: Installation) -> dict:
     # The entries of hosts may be many, and a result is no place for bulk.
     if settings.options.platform == KUBERNETES:
-        return {"entries": list(installation.entries)}
+        return {"entries": list(installation.entries), "manifests": list(installation.manifests)}
     return {"files": dict(installation.texts)}
 
 

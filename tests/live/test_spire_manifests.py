@@ -12,64 +12,72 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.integration.ansible_run import run_tasks
-from tests.live.api_server import ApiServer, start_api_server
+from tests.integration.ansible_run import Run, run_tasks
+from tests.live.api_server import ApiServer, start_api_server, start_controllers
 from tests.live.processes import Processes
 
 REPO = Path(__file__).resolve().parents[2]
+PASSWORD = "swordfish"
 SERVER, AGENT = "system:serviceaccount:spire:spire-server", "system:serviceaccount:spire-system:spire-agent"
 
 
 @pytest.fixture(scope="module")
-def applied(tool: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[ApiServer, Path]]:
+def server(tool: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
+    folder = tmp_path_factory.mktemp("cluster")
+    with Processes(folder / "logs") as running:
+        yield start_api_server(running, tool, folder)
+
+
+def role(server: ApiServer, folder: Path, entry: str = "main", **variables: Any) -> dict[str, Any]:
+    given = {
+        "spire_graph_src": str(REPO / "inventories" / "local" / "service_graph.yml"),
+        "spire_dest": str(folder / "rendered"),
+        "spire_platform": "kubernetes",
+        "spire_kubeconfig": str(server.kubeconfig()),
+        # There is nobody who would start a pod, and so no server.
+        "spire_wait": False,
+        "spire_connection": {},
+        **variables,
+    }
+    given = {name: value for name, value in given.items() if value is not None}
+    return {"ansible.builtin.include_role": {"name": "zerotrust.platform.spire", "tasks_from": entry}, "vars": given}
+
+
+def synced(run: Run) -> list[dict[str, Any]]:
+    return [one for one in run.results if one["action"] == "zerotrust.platform.kubernetes_sync"]
+
+
+@pytest.fixture(scope="module")
+def applied(server: ApiServer, tmp_path_factory: pytest.TempPathFactory) -> tuple[ApiServer, Path]:
     """A cluster in which all of it was applied twice, and where it was rendered."""
     folder = tmp_path_factory.mktemp("spire")
-    with Processes(folder / "logs") as running:
-        server = start_api_server(running, tool, folder / "cluster")
-        pki = {
-            "path": str(folder / "pki"),
-            "authorities": [
-                {"name": "root", "path_length": 2},
-                {"name": "spire", "issuer": "root", "path_length": 1, "valid_for": "1825d"},
-            ],
-        }
-        authorities = folder / "pki" / "authorities"
-        render = {
-            "src": str(REPO / "inventories" / "local" / "service_graph.yml"),
-            "dest": str(folder / "rendered"),
-            "server": {"replicas": 3},
-            "datastore": {"type": "postgres", "host": "postgres.internal", "password": "swordfish"},
-            "upstream_authority": {
-                "cert_file": str(authorities / "spire" / "cert.pem"),
-                "key_file": str(authorities / "spire" / "key.pem"),
-                "bundle_file": str(authorities / "root" / "cert.pem"),
-            },
-            "oidc": {"domain": "oidc.example.com"},
-            "kubernetes": {"agent_namespace": "spire-system"},
-        }
-        names = (
-            "10-namespaces",
-            "15-secrets",
-            "20-network-policies",
-            "30-server",
-            "40-agent",
-            "50-csi-driver",
-            "60-oidc",
-        )
-        sync = {
-            "zerotrust.platform.kubernetes_sync": {
-                "kubeconfig": str(server.kubeconfig()),
-                "src": [str(folder / "rendered" / f"{name}.yml") for name in names],
-                "apply_set": "spire",
-                "purge": True,
-            }
-        }
-        made = run_tasks(
-            folder, {"zerotrust.platform.pki": pki}, {"zerotrust.platform.spire_render": render}, sync, sync
-        )
-        assert made.status == 0, made.output
-        assert [result["changed"] for result in made.results[-2:]] == [True, False]
-        yield server, folder / "rendered"
+    pki = {
+        "path": str(folder / "pki"),
+        "authorities": [
+            {"name": "root", "path_length": 2},
+            {"name": "spire", "issuer": "root", "path_length": 1, "valid_for": "1825d"},
+        ],
+    }
+    authorities = folder / "pki" / "authorities"
+    install = role(
+        server,
+        folder,
+        spire_server={"replicas": 3},
+        spire_datastore={"type": "postgres", "host": "postgres.internal"},
+        spire_datastore_password=PASSWORD,
+        spire_upstream_authority={
+            "cert_file": str(authorities / "spire" / "cert.pem"),
+            "key_file": str(authorities / "spire" / "key.pem"),
+            "bundle_file": str(authorities / "root" / "cert.pem"),
+        },
+        spire_oidc={"domain": "oidc.example.com"},
+        spire_kubernetes={"agent_namespace": "spire-system"},
+    )
+    made = run_tasks(folder, {"zerotrust.platform.pki": pki}, install, install, arguments=["--diff"])
+    assert made.status == 0, made.output
+    assert [one["changed"] for one in synced(made)] == [True, False]
+    assert PASSWORD not in made.output
+    return server, folder / "rendered"
 
 
 def template(rendered: Path, file: str, kind: str, name: str) -> dict[str, Any]:
@@ -135,3 +143,54 @@ def test_c1_rights(
     review["spec"]["resourceAttributes"] = attributes  # type: ignore[index]
     path = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
     assert server.call("POST", path, review)["status"]["allowed"] is allowed
+
+
+def test_the_role_plans_applies_verifies_and_takes_back(
+    server: ApiServer, tool: Callable[..., Path], processes: Processes, tmp_path: Path
+) -> None:
+    """An installation beside the other one, without what there is once in a cluster."""
+    small = {
+        "spire_set": "small",
+        "spire_kubernetes": {"namespace": "small"},
+        "spire_agent": {"socket": "host_path"},
+    }
+
+    def run(entry: str = "main", *arguments: str, **more: Any) -> Run:
+        return run_tasks(tmp_path, role(server, tmp_path, entry, **{**small, **more}), arguments=arguments)
+
+    def ok(*arguments: str, **more: Any) -> Run:
+        done = run("main", *arguments, **more)
+        assert done.status == 0, done.output
+        return done
+
+    config = "/api/v1/namespaces/small/configmaps/spire-server"
+    (planned,) = synced(ok("--check", "--diff", spire_connection=None))
+    assert server.call("GET", "/api/v1/namespaces/small") is None
+    assert not (tmp_path / "rendered").exists()
+    (made,) = synced(ok())
+    assert made["plan"]["fingerprint"] == planned["plan"]["fingerprint"]
+    assert run("verify").status == 0
+
+    # Nothing starts pods here, so what waits for them says of what.
+    late = run(spire_wait=True, spire_wait_timeout=0.1)
+    assert late.status != 0
+    assert "small/spire-server was not rolled out" in late.results[-2]["msg"] + late.last.get("msg", "")
+
+    unregistered = run(spire_connection=None)
+    assert "in pod small/with app.kubernetes.io/name=spire-server: none of 0 pods is ready" in unregistered.output
+
+    # Somebody else changes the server's configuration, and it is taken back.
+    server.call("PATCH", config, {"data": {"server.conf": "{}"}}, "application/merge-patch+json")
+    drifted = run("verify")
+    assert drifted.status != 0
+    assert "spire-server" in drifted.output
+    assert ok(spire_force_conflicts=True).changed
+
+    ok(spire_state="absent")
+    assert server.call("GET", config) is None
+    assert server.call("GET", "/api/v1/namespaces/small") is not None, "and with it the volumes"
+    assert ok(spire_state="absent").changed == 0
+    # What is in a namespace goes by its controller.
+    start_controllers(processes, tool, server)
+    ok(spire_state="absent", spire_remove_data=True)
+    assert server.call("GET", "/api/v1/namespaces/small") is None

@@ -64,6 +64,11 @@ class Installation:
         return [entry for document in self.documents.get(ENTRIES_FILE, ()) for entry in document["entries"]]
 
     @property
+    def manifests(self) -> Sequence[str]:
+        """The files for a cluster; those in directories are for others."""
+        return sorted(name for name in self.documents if "/" not in name)
+
+    @property
     def modes(self) -> Mapping[str, int]:
         return {SECRET_FILE: SECRET_MODE} if SECRET_FILE in self.documents else {}
 
