@@ -126,7 +126,7 @@ live: setup  ## Tests against real servers, built once into .cache/live; those t
 	@pytest tests/live $(ARGS)
 
 .PHONY: bench
-bench: setup  ## Time and memory of parse, render and audit for graphs of 10 to 5,000 services
+bench: setup  ## Time and memory of the stages for graphs of 10 to 5,000 services, of kong_sync and of spire_sync
 	@$(say) "Benchmarks (build/bench.json holds the figures)"
 	@python tests/benchmarks/run.py $(ARGS)
 
