@@ -350,7 +350,9 @@ options:
         type: dict
         suboptions: *subject
       key_type:
-        description: The type of its key. V(ecdsa-p256) by default.
+        description:
+          - The type of its key. V(ecdsa-p256) by default.
+          - Web browsers, and many TLS libraries in their default settings, do not accept V(ed25519).
         type: str
         choices: [ecdsa-p256, ecdsa-p384, ecdsa-p521, ed25519, rsa-2048, rsa-3072, rsa-4096]
       valid_for:

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 import yaml
+from ansible_collections.zerotrust.platform.plugins.doc_fragments.pki import ModuleDocFragment
 from ansible_collections.zerotrust.platform.plugins.module_utils._inspection import shown
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.declaration import PRESETS, Source, parse
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.model import CERTIFICATE_FILES
@@ -58,6 +59,13 @@ def test_every_declaration_of_the_documentation_is_accepted(repo):
 def test_every_file_is_in_the_guide(repo):
     table = re.findall(r"^\| `(\w+)` \|", guide(repo, "certificates.md"), re.MULTILINE)
     assert set(CERTIFICATE_FILES) <= set(table)
+
+
+def test_p22_who_declares_ed25519_is_warned(repo):
+    options = yaml.safe_load(ModuleDocFragment.DOCUMENTATION)["options"]
+    said = [str(options[kind]["suboptions"]["key_type"]["description"]) for kind in ("authorities", "certificates")]
+    for text in [*said, guide(repo, "certificates.md")]:
+        assert re.search(r"ed25519[^.]*web browsers|[Ww]eb browsers[^.]*do not accept V\(ed25519", text)
 
 
 def test_alerts_are_about_metrics_that_there_are(repo, tmp_path):

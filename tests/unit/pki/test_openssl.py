@@ -11,6 +11,7 @@ import socket
 import ssl
 import subprocess
 import threading
+from contextlib import suppress
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -171,6 +172,32 @@ def test_mutual_tls(made):
 def test_mutual_tls_refuses(made, server, client, name):
     with pytest.raises((ssl.SSLError, ConnectionError)):
         handshake(made, server, client, name=name)
+
+
+@pytest.mark.parametrize(
+    ("knows", "good"), [("ed25519:ECDSA+SHA384", True), ("ECDSA+SHA256:ECDSA+SHA384:RSA-PSS+SHA256", False)]
+)
+def test_p22_clients_that_do_not_know_ed25519_do_not_connect(pki, knows, good):
+    """So the documentation warns of it: these are the signatures that web browsers offer."""
+    pki.now = datetime.now(timezone.utc)
+    pki.run(tree(key_type="ed25519"))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pki.path("server/fullchain.pem"), pki.path("server/key.pem"))
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(10)
+
+        def serve() -> None:
+            connection, _address = listener.accept()
+            with connection, suppress(ssl.SSLError, OSError), context.wrap_socket(connection, server_side=True) as tls:
+                tls.sendall(b"hello")
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        command = ["openssl", "s_client", "-connect", f"127.0.0.1:{listener.getsockname()[1]}", "-sigalgs", knows]
+        command += ["-CAfile", str(pki.path("server/ca-cert.pem")), "-verify_return_error", "-quiet"]
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+        thread.join(10)
+    assert (done.stdout == "hello", "handshake failure" in done.stderr) == (good, not good)
 
 
 def test_a_certificate_of_another_tree_is_refused(made, tmp_path):

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import base64
 import subprocess
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 
 import pytest
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki import crypto
+from ansible_collections.zerotrust.platform.plugins.module_utils._pki.tree import records_of
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.policy import Limits
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -131,7 +132,7 @@ def test_a_certificate_that_signs_code(pki):
 # Authorities of others
 
 
-def put_authority(pki, key=None, *, path_length=None, exponent_name="root"):
+def put_authority(pki, key=None, *, path_length=None, not_after=None):
     """An authority that somebody made with another tool, in ways of its own, where ours should lie."""
     key = key or crypto.new_key("ecdsa-p384")
     name = x509.Name(
@@ -141,7 +142,8 @@ def put_authority(pki, key=None, *, path_length=None, exponent_name="root"):
             x509.NameAttribute(x509.oid.NameOID.EMAIL_ADDRESS, "ca@zt"),
         ]
     )
-    builder = x509.CertificateBuilder(name, name, key.public_key(), 5, pki.now - DAY, pki.now + 3000 * DAY)
+    until = not_after or pki.now + 3000 * DAY
+    builder = x509.CertificateBuilder(name, name, key.public_key(), 5, pki.now - DAY, until)
     builder = builder.add_extension(x509.BasicConstraints(True, path_length), critical=True)
     usage = dict.fromkeys(
         ["content_commitment", "data_encipherment", "key_agreement", "encipher_only", "decipher_only"], False
@@ -150,7 +152,7 @@ def put_authority(pki, key=None, *, path_length=None, exponent_name="root"):
     builder = builder.add_extension(x509.KeyUsage(**usage), critical=True)
     builder = builder.add_extension(x509.SubjectKeyIdentifier(b"of its own"), critical=False)
     certificate = builder.sign(key, hashes.SHA256())
-    place = pki.path(f"authorities/{exponent_name}")
+    place = pki.path("authorities/root")
     place.mkdir(parents=True, exist_ok=True)
     (place / "cert.pem").write_bytes(crypto.to_pem(certificate))
     (place / "key.pem").write_bytes(crypto.key_to_pem(key))
@@ -179,6 +181,17 @@ def test_p23_what_an_imported_authority_issues_does_not_outlive_it(pki):
     assert refused(pki, declared).reason == "outlives_issuer"
     pki.now += 300 * DAY
     assert refused(pki, declared).reason == "ca_expired"
+
+
+def test_p41_an_imported_authority_without_an_end(pki):
+    """RFC 5280, 4.1.2.5: 99991231235959Z says that there is none."""
+    put_authority(pki, not_after=datetime(9999, 12, 31, 23, 59, 59, tzinfo=timezone.utc))
+    declared = {"authorities": [{"name": "root", "imported": True, "crl": {}}], "certificates": [api(issuer="root")]}
+    plan = pki.run(declared, adopt=True)
+    (root,) = (record for record in records_of(plan) if record["name"] == "root")
+    assert root["not_after"] == "9999-12-31T23:59:59Z"
+    assert pki.certificate("api/cert.pem").not_valid_after_utc == pki.now + 365 * DAY
+    assert not pki.run(declared).plan.changed
 
 
 def test_an_imported_authority_is_never_made(pki):
