@@ -35,7 +35,6 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._kubernetes.obj
     CRD,
     NAMESPACE,
     Resource,
-    digest,
     kind_of,
     marked,
     name_of,
@@ -198,7 +197,7 @@ class Cluster(Provider):
             if not ours and not self.options.adopt:
                 continue
             sent = marked(item.data, self.set.id, PART_OF)
-            same = (metadata.get("annotations") or {}).get(APPLIED) == digest(item.data)
+            same = (metadata.get("annotations") or {}).get(APPLIED) == sent["metadata"]["annotations"][APPLIED]
             if self.kinds.get(item.kind, item.data["apiVersion"]) is None:
                 # A version that is to come; the object has to be written in it.
                 self._judged[item.ref] = sent

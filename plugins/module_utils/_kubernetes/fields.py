@@ -11,6 +11,9 @@
 FieldsV1 (Kubernetes API reference, ObjectMeta v1): a key is `f:<name>` of a map's field, `k:<JSON>` of a list's item
 with these keys, `v:<JSON>` of a set's item, `i:<number>` of an item by its place; `.` is the thing itself. `{}` is a
 value that is owned as a whole: a scalar, or a map or list that is atomic.
+
+Values are those of JSON and YAML, so maps are `dict` and lists `list`: to ask for the abstract classes instead costs a
+quarter of the time of a run that changes nothing.
 """
 
 from __future__ import annotations
@@ -52,10 +55,10 @@ def _extract(value: Any, tree: Tree) -> Any:
     if not children:
         # Of a map that is owned only as such, the fields are somebody else's.
         return type(value)() if "." in tree and isinstance(value, (dict, list)) else value
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         names = ((key[2:], tree[key]) for key in children if key.startswith("f:"))
         return {name: _extract(value[name], below) for name, below in names if name in value}
-    if isinstance(value, Sequence) and not isinstance(value, str):
+    if isinstance(value, list):
         return [_extract(item, below) for item, below in _items(value, tree)]
     return value
 
@@ -68,7 +71,7 @@ def _items(value: Sequence[Any], tree: Tree) -> Iterator[tuple[Any, Tree]]:
     for place, item in enumerate(value):
         if place in placed:
             yield item, placed[place]
-        elif isinstance(item, Mapping):
+        elif isinstance(item, dict):
             for keys, below in keyed:
                 if all(name in item and item[name] == wanted for name, wanted in keys.items()):
                     yield item, below
@@ -99,12 +102,12 @@ def _same(declared: Any, live: Any, tree: Tree) -> bool:
     children = [key for key in tree if key != "."]
     if not children:
         return _within(declared, live)
-    if isinstance(declared, Mapping):
-        if not isinstance(live, Mapping) or {key[2:] for key in children} != set(declared):
+    if isinstance(declared, dict):
+        if not isinstance(live, dict) or {key[2:] for key in children} != set(declared):
             return False
         return all(name in live and _same(value, live[name], tree[f"f:{name}"]) for name, value in declared.items())
-    if isinstance(declared, Sequence) and not isinstance(declared, str):
-        if not isinstance(live, Sequence) or isinstance(live, str):
+    if isinstance(declared, list):
+        if not isinstance(live, list):
             return False
         found = list(_items(live, tree))
         if len(found) != len(children) or len(found) != len(declared):
@@ -125,13 +128,13 @@ def _paired(declared: Sequence[Any], found: Sequence[tuple[Any, Tree]]) -> Itera
 
 def _within(declared: Any, live: Any) -> bool:
     """Whether a value that is owned as a whole is the live one, less what the server has added by its defaults."""
-    if isinstance(declared, Mapping):
-        return isinstance(live, Mapping) and all(
+    if isinstance(declared, dict):
+        return isinstance(live, dict) and all(
             name in live and _within(value, live[name]) for name, value in declared.items()
         )
-    if isinstance(declared, Sequence) and not isinstance(declared, str):
+    if isinstance(declared, list):
         return (
-            isinstance(live, Sequence)
+            isinstance(live, list)
             and len(declared) == len(live)
             and all(_within(item, there) for item, there in zip(declared, live))
         )

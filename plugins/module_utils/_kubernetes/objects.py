@@ -173,7 +173,7 @@ def _canonical(document: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _without_null(value: Any) -> Any:
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         return {key: _without_null(item) for key, item in value.items() if item is not None}
     if isinstance(value, list):
         return [_without_null(item) for item in value]
