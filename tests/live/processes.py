@@ -57,6 +57,10 @@ class Processes:
             time.sleep(0.02)
         return process
 
+    @property
+    def pids(self) -> list[int]:
+        return [process.pid for process in self._running]
+
     def stop(self, process: subprocess.Popen[bytes]) -> None:
         process.terminate()
         try:
