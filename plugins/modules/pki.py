@@ -329,7 +329,6 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._pki.declaratio
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.issuers import Surroundings
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.options import DECLARATION_OPTIONS
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.planning import OWNER, PkiPlan, plan_pki
-from ansible_collections.zerotrust.platform.plugins.module_utils._pki.source import read_source
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.tree import apply_pki, records_of, reloads_of
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.atomic import Tree
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.files import apply_tree, plan_tree
@@ -413,6 +412,9 @@ def sources(params: dict) -> list:
     if params["preset"]:
         found.append(Source(PRESETS[params["preset"]], f"preset {params['preset']}"))
     if params["src"]:
+        # Not above, as what reads YAML is a tenth of what a run without a file costs.
+        from ansible_collections.zerotrust.platform.plugins.module_utils._pki.source import read_source
+
         found.append(read_source(params["src"]))
     found.append(Source({key: params[key] for key in ("authorities", "certificates", "revoked") if params[key]}))
     return found

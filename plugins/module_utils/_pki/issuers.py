@@ -14,7 +14,6 @@ from dataclasses import dataclass, replace
 
 from ansible_collections.zerotrust.platform.plugins.module_utils._acme.settings import Settings, Warn
 from ansible_collections.zerotrust.platform.plugins.module_utils._commands import Run, no_commands
-from ansible_collections.zerotrust.platform.plugins.module_utils._pki.external import ExternalIssuer
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.item import Issuer
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.model import Declaration
 
@@ -32,12 +31,14 @@ def outside_issuers(declaration: Declaration, root: str, around: Surroundings) -
     found: dict[str, Issuer] = {}
     for one in declaration.outside:
         names = [request.name for request in declaration.requests if request.issuer == one.name]
+        # Not above: few trees need them.
         if one.external is not None:
+            from ansible_collections.zerotrust.platform.plugins.module_utils._pki.external import ExternalIssuer
+
             ca_file = _whole(root, one.external.ca_file)
             signed = one.external.signed and os.path.expanduser(one.external.signed)
             found[one.name] = ExternalIssuer(one.name, ca_file, signed, names)
         elif one.acme is not None:
-            # Not above: few trees need it.
             from ansible_collections.zerotrust.platform.plugins.module_utils._pki.acme import AcmeIssuer
 
             found[one.name] = AcmeIssuer(one.name, _resolved(root, one.acme), names, around.run, around.warn)

@@ -19,12 +19,6 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._commands impor
 from ansible_collections.zerotrust.platform.plugins.module_utils._documents import yaml_writer
 from ansible_collections.zerotrust.platform.plugins.module_utils._errors import PlatformError
 
-try:
-    from cryptography.hazmat.primitives import serialization
-    from cryptography.hazmat.primitives.serialization import pkcs12 as pkcs12_of
-except ImportError:  # pragma: no cover - the module says that cryptography is missing before anything is read
-    pass
-
 #: What `keytool` takes; a PKCS#12 file's is held to the same, so that each can be made of the other.
 SHORTEST_PASSPHRASE = 6
 
@@ -40,6 +34,10 @@ def passphrase(value: str) -> str:
 
 def pkcs12(name: str, key: Any, certificate: Any, chain: Sequence[Any], secret: str) -> bytes:
     """RFC 7292, with AES-256 and SHA-256. name: its friendly name, which Java calls an alias."""
+    # Not above: few trees need it.
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.serialization import pkcs12 as pkcs12_of
+
     return pkcs12_of.serialize_key_and_certificates(
         name.encode("ascii"), key, certificate, chain, serialization.BestAvailableEncryption(secret.encode("ascii"))
     )
