@@ -20,7 +20,7 @@ from ansible_collections.zerotrust.platform.plugins.modules import pki_info
 
 from tests.unit.inspection.conftest import Folder, make, revocations
 
-GUIDES = ("certificates.md", "certificate-renewal.md")
+GUIDES = ("certificates.md", "certificate-renewal.md", "certificate-authorities.md")
 
 
 def guide(repo, name):
@@ -48,12 +48,28 @@ def declarations(repo):
 def test_every_declaration_of_the_documentation_is_accepted(repo):
     seen = 0
     for options in declarations(repo):
-        data = {key: options[key] for key in ("authorities", "certificates") if key in options}
+        data = {key: options[key] for key in ("authorities", "certificates", "revoked") if key in options}
         data = data or PRESETS.get(options.get("preset", ""), {})
         if data:
             assert parse([Source(data)]).requests
             seen += 1
-    assert seen >= 7
+    assert seen >= 14
+
+
+def test_every_reason_is_in_the_guide(repo):
+    source = (repo / "plugins" / "module_utils" / "_pki" / "checks.py").read_text(encoding="utf-8")
+    reasons = set(re.findall(r'^    \("(\w+)", lambda request, facts, now', source, re.MULTILINE))
+    assert len(reasons) > 20
+    assert reasons <= set(re.findall(r"`(\w+)`", guide(repo, "certificates.md")))
+
+
+def test_links_between_guides_lead_somewhere(repo):
+    for name in GUIDES:
+        for page, anchor in re.findall(r"\]\((?!http)([^)#]+)#?([^)]*)\)", guide(repo, name)):
+            target = repo / "docs" / "guides" / page
+            headings = re.findall(r"^#+ (.*)$", target.read_text(encoding="utf-8"), re.MULTILINE)
+            anchors = {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+            assert not anchor or anchor in anchors
 
 
 def test_every_file_is_in_the_guide(repo):
