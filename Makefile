@@ -126,9 +126,17 @@ live: setup  ## Tests against real servers, built once into .cache/live; those t
 	@pytest tests/live $(ARGS)
 
 .PHONY: bench
-bench: setup  ## Time and memory of the stages for graphs of 10 to 5,000 services, of kong_sync and of spire_sync
+bench: setup build/ansible/.ready  ## Time and memory of the stages for graphs of 10 to 5,000 services, of kong_sync, spire_sync and pki
 	@$(say) "Benchmarks (build/bench.json holds the figures)"
 	@python tests/benchmarks/run.py $(ARGS)
+
+# PyPI's `ansible` holds the collections that others have written, of which pki is measured beside one.
+build/ansible/.ready: requirements.lock | setup
+	@$(say) "Setting up build/ansible with community.crypto (once)"
+	@test -x build/ansible/bin/python || $(PYTHON) -m venv build/ansible
+	@grep -E '^[a-z0-9-]+==' requirements.lock | sed 's/ *\\$$//' > build/ansible/constraints.txt
+	@uv pip install --quiet --python build/ansible/bin/python --constraints build/ansible/constraints.txt ansible cryptography
+	@touch $@
 
 # --- Artefact and documentation
 
