@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from tests.integration.ansible_run import run_tasks
 from tests.live.debian import debian_program
 from tests.live.processes import Processes, free_port
 from tests.live.trees import LiveTree
@@ -31,7 +32,7 @@ http {{
   uwsgi_temp_path {folder}/d; scgi_temp_path {folder}/e;
   server {{
     listen 127.0.0.1:{port} ssl;
-    ssl_certificate {pki}/server/fullchain.pem; ssl_certificate_key {pki}/server/key.pem;
+    ssl_certificate {pki}/{server}/fullchain.pem; ssl_certificate_key {pki}/{server}/key.pem;
     ssl_client_certificate {pki}/server/ca-cert.pem; ssl_verify_client on; ssl_verify_depth 2; {more}
     location / {{ return 200 "$ssl_client_verify $ssl_client_s_dn"; }}
   }}
@@ -53,9 +54,13 @@ def declared() -> dict[str, Any]:
         for name in ("alice", "mallory")
     ]
     return {
-        "authorities": [{"name": "root"}, {"name": "issuing", "issuer": "root", "path_length": 0}],
+        "authorities": [
+            {"name": "root", "crl": {}},
+            {"name": "issuing", "issuer": "root", "path_length": 0, "crl": {}},
+        ],
         "certificates": [
             {"name": "server", "issuer": "issuing", "dns": ["localhost"], "ips": ["127.0.0.1"]},
+            {"name": "retired", "issuer": "issuing", "dns": ["localhost"], "ips": ["127.0.0.1"]},
             {"name": "peer", "issuer": "issuing", "profile": "mtls", "uris": ["spiffe://zt/ns/a/sa/peer"]},
             *clients,
         ],
@@ -64,8 +69,19 @@ def declared() -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory) -> LiveTree:
-    tree = LiveTree(tmp_path_factory.mktemp("pki") / "pki")
-    tree.run(declared())
+    """Made by the module, and then mallory and the retired server revoked by it; their files stay where they are."""
+    folder = tmp_path_factory.mktemp("pki")
+    whole = declared()
+    kept = [certificate for certificate in whole["certificates"] if certificate["name"] not in ("mallory", "retired")]
+    revoked = [{"name": "mallory", "reason": "key_compromise"}, {"name": "retired", "reason": "superseded"}]
+    options = {**whole, "certificates": kept, "revoked": revoked}
+    run = run_tasks(
+        folder, *({"zerotrust.platform.pki": {"path": str(folder / "pki"), **one}} for one in (whole, options))
+    )
+    assert (run.status, run.changed) == (0, 2), run.output
+    tree = LiveTree(folder / "pki")
+    # Who checks a whole chain asks for the lists of all its authorities.
+    tree.path("crl.pem").write_bytes(b"".join(path.read_bytes() for path in sorted(tree.root.glob("*/*/crl.pem"))))
     return tree
 
 
@@ -77,11 +93,11 @@ def stranger(tmp_path_factory) -> LiveTree:
     return tree
 
 
-def start_nginx(processes: Processes, tree: LiveTree, folder: Path, more: str = "") -> int:
+def start_nginx(processes: Processes, tree: LiveTree, folder: Path, more: str = "", server: str = "server") -> int:
     nginx = debian_program("nginx", "nginx", "usr/sbin/nginx")
     folder.mkdir()
     port = free_port()
-    config = NGINX.format(folder=folder, port=port, pki=tree.root, more=more)
+    config = NGINX.format(folder=folder, port=port, pki=tree.root, server=server, more=more)
     (folder / "nginx.conf").write_text(config, encoding="utf-8")
     processes.start([nginx, "-p", folder, "-e", folder / "error.log", "-c", folder / "nginx.conf"], port)
     return port
@@ -184,16 +200,9 @@ def test_a_server_s_certificate_is_none_for_clients(tree, port, ask):
 # Revocation
 
 
-def write_lists(tree: LiveTree, *revoked: str) -> Path:
-    """The lists of both authorities, as who checks a whole chain asks for both."""
-    path = tree.path("crl.pem")
-    path.write_bytes(tree.revocation_list("issuing", *revoked) + tree.revocation_list("root"))
-    return path
-
-
 @every_client
 def test_a_revoked_client_is_refused(tree, processes, tmp_path, ask):
-    port = start_nginx(processes, tree, tmp_path / "nginx", f"ssl_crl {write_lists(tree, 'mallory')};")
+    port = start_nginx(processes, tree, tmp_path / "nginx", f"ssl_crl {tree.path('crl.pem')};")
     trust = tree.path("alice/ca-cert.pem")
     assert ask(port, trust, tree.path("alice")) == (200, "SUCCESS CN=alice")
     status, body = ask(port, trust, tree.path("mallory"))
@@ -201,17 +210,35 @@ def test_a_revoked_client_is_refused(tree, processes, tmp_path, ask):
     assert "The SSL certificate error" in body
 
 
-def test_a_revoked_server_is_refused_by_openssl(tree, port):
-    lists = write_lists(tree, "server")
-    command = ["openssl", "s_client", "-connect", f"127.0.0.1:{port}", "-CAfile", tree.path("alice/ca-cert.pem")]
-    command += ["-CRL", lists, "-crl_check_all", "-verify_return_error", "-quiet"]
-    done = subprocess.run(list(map(str, command)), input="", capture_output=True, text=True, timeout=20, check=False)
-    assert "certificate revoked" in done.stderr
+@pytest.fixture(scope="module")
+def retired_port(tree, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("retired")
+    with Processes(folder / "logs") as processes:
+        yield start_nginx(processes, tree, folder / "nginx", server="retired")
 
 
-def test_a_revoked_server_is_refused_by_python(tree, port):
+def test_a_revoked_server_is_refused_by_openssl(tree, port, retired_port):
+    # Its option -CRL takes one list alone; a file of roots may hold any number.
+    trust = tree.path("trust.pem")
+    trust.write_bytes(tree.path("alice/ca-cert.pem").read_bytes() + tree.path("crl.pem").read_bytes())
+
+    def said(port: int) -> str:
+        command = ["openssl", "s_client", "-connect", f"127.0.0.1:{port}", "-CAfile", str(trust)]
+        command += ["-crl_check_all", "-verify_return_error", "-quiet"]
+        return subprocess.run(
+            command, input="GET / HTTP/1.0\r\n\r\n", capture_output=True, text=True, timeout=20, check=False
+        ).stderr
+
+    assert "certificate revoked" in said(retired_port)
+    assert "verify error" not in said(port)
+
+
+def test_a_revoked_server_is_refused_by_python(tree, port, retired_port):
     context = ssl.create_default_context(cafile=str(tree.path("alice/ca-cert.pem")))
-    context.load_verify_locations(write_lists(tree, "server"))
+    context.load_verify_locations(tree.path("crl.pem"))
     context.verify_flags |= ssl.VERIFY_CRL_CHECK_CHAIN
     with pytest.raises(urllib.error.URLError, match="certificate revoked"):
+        urllib.request.urlopen(f"https://localhost:{retired_port}/", context=context, timeout=10)
+    # It is asked for its own certificate, which it has not got; that of the server was accepted.
+    with pytest.raises(urllib.error.HTTPError, match="400"):
         urllib.request.urlopen(f"https://localhost:{port}/", context=context, timeout=10)
