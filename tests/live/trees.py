@@ -10,15 +10,11 @@ import os
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timezone
 from typing import Any
 
-from ansible_collections.zerotrust.platform.plugins.module_utils._pki import crypto
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.issuers import Surroundings
-from ansible_collections.zerotrust.platform.plugins.module_utils._pki.ledger import Entry, moment
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.planning import PkiPlan
-from ansible_collections.zerotrust.platform.plugins.module_utils._pki.revocation_lists import sign
-from ansible_collections.zerotrust.platform.plugins.module_utils._pki.taken import read_certificates
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.atomic import Os
 
 from tests.unit.pki.conftest import QUICK, Pki
@@ -40,15 +36,3 @@ class LiveTree(Pki):
 
     def run(self, data: dict[str, Any], system: Os = QUICK, **options: Any) -> PkiPlan:
         return super().run(data, system, around=Surroundings(run_command, self.warnings.append), **options)
-
-    def revocation_list(self, authority: str, *revoked: str) -> bytes:
-        """A list that an authority of the tree signs now, in PEM form. revoked: names of certificates."""
-        now = self.now.replace(microsecond=0)
-        entries = []
-        for name in revoked:
-            certificate = read_certificates(self.path(f"{name}/fullchain.pem").read_bytes())[0]
-            serial = f"{certificate.serial_number:x}"
-            entries.append(Entry(serial, name, moment(now), moment(now), "", moment(now), "key_compromise"))
-        issuer, key = (self.path(f"authorities/{authority}/{name}.pem").read_bytes() for name in ("cert", "key"))
-        validity = (now - timedelta(minutes=5), now + timedelta(days=1))
-        return sign(entries, crypto.read_certificate(issuer), crypto.read_key(key)[1], 1, validity)[0]
