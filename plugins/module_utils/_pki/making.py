@@ -55,6 +55,9 @@ def contents(item: Item, store: Books, plan: PkiPlan) -> dict[str, Write]:
         found[path] = Write(output.render(issued), access.mode, access.uid, access.gid)
         if output.needs_key and content != "key":
             store.sources[path] = outputs.source(content, issued)
+    if item.issuer.local and not item.request.is_authority:
+        # Nothing else needs it, and there are thousands.
+        item.key, item.key_pem = None, b""
     return found
 
 
@@ -107,7 +110,7 @@ def _together(items: Sequence[Item], shares: Sequence[Sequence[int]], store: Boo
                 staged = [staging.add(*one) for one in contents(item, store, plan).items()]
                 certificate = crypto.to_der(item.certificate) if item.issues else None
                 yield _Made(number, staged, store.sources, certificate, (item.facts.key_id, item.facts.issuer_key_id))
-                store.sources = before
+                store.sources, item.certificate = before, None
             staging.flush()
             yield store.tree.unsynced()
         except BaseException:
