@@ -50,12 +50,15 @@ _LEVELS = {GROUP: 0, RULE: 1, INTERFACE: 2}
 class Options:
     """prunes: whether what is no longer declared is going to be deleted. tags: of each group and rule, the owner's too.
 
+    adopts: whether declared groups of others are taken over, with all that is in them.
+
     max_rules: in one direction of a group, as the account's quota is.
     """
 
     owner: str
     tags: Mapping[str, str] = field(default_factory=dict)
     prunes: bool = False
+    adopts: bool = False
     max_rules: int = 60
 
 
@@ -133,6 +136,7 @@ class SecurityGroups(Provider):
     def _actual(self, name: str) -> Iterator[Actual]:
         row, wanted = self.vpc.by_name[name], self._wanted.get(name, {})
         ours, tags = self._owns(row), vpc.tags_of(row)
+        inside = self._governs(name)
         there = self._there[name]
         default = [rule for rule, one in there.items() if rule not in wanted and self._is_default(rule, one)]
         data = {
@@ -153,9 +157,13 @@ class SecurityGroups(Provider):
                 _needs(name, rule),
                 handle=one["SecurityGroupRuleId"],
                 # Of a foreign group only the group itself is a conflict.
-                owned=rule in wanted or (ours and (self.options.prunes or tags.get(OWNER_TAG) == self.options.owner)),
+                owned=rule in wanted or (inside and (self.options.prunes or self._owns(one))),
                 owner=tags.get(OWNER_TAG, ""),
             )
+
+    def _governs(self, name: str) -> bool:
+        """Whether the rules in this group are our business."""
+        return self.options.adopts or self._owns(self.vpc.by_name[name])
 
     def _is_default(self, rule: Rule, row: vpc.Row) -> bool:
         """Whether AWS has made it with the group, as nobody who means it would leave it without a word."""
@@ -193,12 +201,11 @@ class SecurityGroups(Provider):
         if self.options.prunes:
             return
         for name in sorted(self._mine & set(self.vpc.by_name)):
-            if not self._owns(self.vpc.by_name[name]):
+            if not self._governs(name):
                 continue
             wanted = self._wanted.get(name, {})
             for rule, row in self._there[name].items():
-                tags = vpc.tags_of(row)
-                foreign = rule not in wanted and OWNER_TAG not in tags and not self._is_default(rule, row)
+                foreign = rule not in wanted and not self._owns(row) and not self._is_default(rule, row)
                 if foreign and not rules.covered(rule, wanted):
                     yield (
                         f"{name}: {rule} ({row['SecurityGroupRuleId']}) is not ours and opens more than what is "
@@ -294,8 +301,7 @@ def refuse_denied(operations: Sequence[str]) -> None:
     if operations:
         actions = [f"ec2:{name}" for name in operations]
         raise PlatformError(
-            f"The credentials lack {len(actions)} permissions that this plan needs: {', '.join(actions)}; allow these "
-            "IAM actions",
+            f"The credentials lack permissions that this plan needs; allow the IAM actions {', '.join(actions)}",
             "unauthorized",
             actions,
         )

@@ -59,7 +59,7 @@ def declaration(params: Mapping[str, Any]) -> Declaration:
             "bad_option",
         )
     prunes = settings.purge and settings.policy == "sync"
-    return Declaration(groups, Options(owner, tags, prunes, most), settings)
+    return Declaration(groups, Options(owner, tags, prunes, settings.adopt, most), settings)
 
 
 def _of_graph(params: Mapping[str, Any], absent: bool) -> tuple[str, int, list[Sourced]]:

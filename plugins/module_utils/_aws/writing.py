@@ -300,8 +300,10 @@ class Writer:
                 return
             if step.action == CREATE:
                 yield "CreateSecurityGroup", self._new(step.ref[1], step.after)
-            else:
+            elif step.before["tags"] != step.after["tags"]:
                 yield "CreateTags", {"Resources": [ident], "Tags": _tags(step.after["tags"])}
+            if step.action != CREATE and not step.before["default_egress"]:
+                return
             yield _REVOKE[True], {"GroupId": ident, "IpPermissions": [permission(_IPV4, _network(_IPV4.peer), "")]}
             return
         row = self.vpc.by_name.get(placed.group)

@@ -174,7 +174,9 @@ def test_permissions_are_asked_for_while_planning(vpc: Vpc) -> None:
     wanted = group("a", ingress("10.0.0.0/8", 80, "text"), egress("b"), Tags=[{"Key": "team", "Value": "blue"}])
     error = failed(vpc, wanted, group("b"), check_permissions=True, purge=True)
     assert error.reason == "unauthorized"
-    assert error.message.startswith("The credentials lack 1 permissions that this plan needs: ec2:RevokeSecurityGroup")
+    assert error.message == (
+        "The credentials lack permissions that this plan needs; allow the IAM actions ec2:RevokeSecurityGroupIngress"
+    )
     asked = [call["Action"] for call in vpc.cloud.calls() if call.get("DryRun") == "true"]
     assert asked == [
         "AuthorizeSecurityGroupEgress",

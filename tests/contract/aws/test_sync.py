@@ -177,15 +177,18 @@ def test_a_declared_rule_that_somebody_has_made_becomes_ours(vpc: Vpc) -> None:
 
 
 def test_a_foreign_group_is_refused_or_adopted_and_other_groups_are_never_touched(vpc: Vpc) -> None:
-    vpc.group("theirs", {OWNER_TAG: "another"})
+    ident = vpc.group("theirs", {OWNER_TAG: "another"})
+    vpc.allow(ident, IpProtocol="tcp", FromPort=22, ToPort=22, IpRanges=[{"CidrIp": "0.0.0.0/0"}])
     vpc.group("bystander")
     error = refusal(vpc, group("theirs", ingress("10.0.0.0/8")), purge=True)
     assert error.reason == "foreign_owner"
     assert "'another'" in error.message
     bystander = vpc.groups()["bystander"]
-    run(vpc, group("theirs", ingress("10.0.0.0/8")), adopt=True)
+    run(vpc, group("theirs", ingress("10.0.0.0/8")), adopt=True, purge=True)
+    assert list(vpc.groups()["theirs"]["ingress"]) == ["tcp 443-443 10.0.0.0/8"]
     assert vpc.groups()["theirs"]["tags"] == OURS
     assert vpc.groups()["theirs"]["egress"] == {}
+    assert run(vpc, group("theirs", ingress("10.0.0.0/8")), adopt=True, purge=True) == []
     run(vpc, state="absent")
     assert vpc.groups() == {"bystander": bystander}
 
