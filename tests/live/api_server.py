@@ -73,7 +73,10 @@ class ApiServer:
         return path
 
 
-def start_api_server(processes: Processes, tool: Callable[..., Path], folder: Path) -> ApiServer:
+def start_api_server(
+    processes: Processes, tool: Callable[..., Path], folder: Path, address: str = "127.0.0.1", **others: str
+) -> ApiServer:
+    """others: options of kube-apiserver, with underscores. address: where it listens."""
     folder.mkdir(parents=True, exist_ok=True)
     client, peer, port = free_port(), free_port(), free_port()
     urls = [f"http://127.0.0.1:{number}" for number in (client, peer)]
@@ -87,7 +90,7 @@ def start_api_server(processes: Processes, tool: Callable[..., Path], folder: Pa
     (folder / "tokens.csv").write_text(f"{ADMIN},admin,1,system:masters\n{LIMITED},limited,2,\n", encoding="ascii")
     options = {
         "etcd-servers": urls[0],
-        "bind-address": "127.0.0.1",
+        "bind-address": address,
         "secure-port": port,
         # A certificate that it makes for itself.
         "cert-dir": folder / "tls",
@@ -103,15 +106,18 @@ def start_api_server(processes: Processes, tool: Callable[..., Path], folder: Pa
         # As clusters have it.
         "allow-privileged": "true",
         "profiling": "false",
+        **{name.replace("_", "-"): value for name, value in others.items()},
     }
     command = [tool("kubernetes", "kube-apiserver"), *(f"--{name}={value}" for name, value in options.items())]
-    processes.start(command, port, wait=60)
-    server = ApiServer(f"https://127.0.0.1:{port}", folder / "tls" / "apiserver.crt", folder)
+    processes.start(command, port, wait=60, host=address)
+    server = ApiServer(f"https://{address}:{port}", folder / "tls" / "apiserver.crt", folder)
     _until_ready(server)
     return server
 
 
-def start_controllers(processes: Processes, tool: Callable[..., Path], server: ApiServer) -> None:
+def start_controllers(
+    processes: Processes, tool: Callable[..., Path], server: ApiServer, controllers: str = "*"
+) -> None:
     port = free_port()
     options = {
         "kubeconfig": server.kubeconfig(),
@@ -119,6 +125,7 @@ def start_controllers(processes: Processes, tool: Callable[..., Path], server: A
         "secure-port": port,
         "cert-dir": server.folder / "controllers",
         "leader-elect": "false",
+        "controllers": controllers,
         "root-ca-file": server.ca_file,
         "service-account-private-key-file": server.folder / "sa.key",
         "use-service-account-credentials": "true",
@@ -126,6 +133,8 @@ def start_controllers(processes: Processes, tool: Callable[..., Path], server: A
     }
     command = [tool("kubernetes", "kube-controller-manager"), *(f"--{name}={value}" for name, value in options.items())]
     processes.start(command, port, wait=60)
+    while not server.call("GET", "/api/v1/namespaces/default/serviceaccounts/default"):
+        time.sleep(0.05)
 
 
 def _until_ready(server: ApiServer) -> None:
