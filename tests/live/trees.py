@@ -15,7 +15,7 @@ from typing import Any
 
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.issuers import Surroundings
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.planning import PkiPlan
-from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.atomic import Os
+from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.directories import Os
 
 from tests.unit.pki.conftest import QUICK, Pki
 

@@ -28,13 +28,12 @@ from dataclasses import dataclass, replace
 from typing import Any, Optional
 
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.atomic import (
-    OS,
     FileState,
-    Os,
     Tree,
     Write,
     write_atomic,
 )
+from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.directories import OS, Os
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.manifest import (
     MANIFEST,
     Manifest,

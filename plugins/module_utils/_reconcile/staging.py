@@ -14,7 +14,8 @@ import os
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.atomic import MANY, Tree, Write
+from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.atomic import Tree, Write
+from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.directories import MANY
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.manifest import digest_of
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.paths import check_relative_path
 

@@ -16,7 +16,8 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._pki import cry
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.declaration import Source, parse
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.planning import PkiPlan, plan_pki
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.tree import apply_pki
-from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.atomic import Os, Tree
+from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.atomic import Tree
+from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.directories import Os
 
 from tests.unit.reconcile.faults import QuickOs
 

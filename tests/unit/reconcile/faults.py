@@ -10,7 +10,7 @@ import os
 import signal
 from typing import Any, Callable, Optional
 
-from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.atomic import Os
+from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.directories import Os
 
 CALLS = [name for name, value in vars(Os).items() if isinstance(value, staticmethod)]
 
