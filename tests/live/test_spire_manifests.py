@@ -73,6 +73,8 @@ def applied(server: ApiServer, tmp_path_factory: pytest.TempPathFactory) -> tupl
         spire_oidc={"domain": "oidc.example.com"},
         spire_kubernetes={"agent_namespace": "spire-system"},
     )
+    checked = run_tasks(folder, {"zerotrust.platform.pki": pki}, install, arguments=["--check"])
+    assert checked.status == 0, f"before there is an authority:\n{checked.output}"
     made = run_tasks(folder, {"zerotrust.platform.pki": pki}, install, install, arguments=["--diff"])
     assert made.status == 0, made.output
     assert [one["changed"] for one in synced(made)] == [True, False]
