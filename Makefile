@@ -126,7 +126,7 @@ live: setup  ## Tests against real servers, built once into .cache/live; those t
 	@pytest tests/live $(ARGS)
 
 .PHONY: bench
-bench: setup build/ansible/.ready  ## Time and memory of the stages for graphs of 10 to 5,000 services, of kong_sync, spire_sync and pki
+bench: setup build/ansible/.ready  ## Time and memory of the stages for graphs of 10 to 5,000 services, of kong_sync, spire_sync, pki, kubernetes_sync
 	@$(say) "Benchmarks (build/bench.json holds the figures)"
 	@python tests/benchmarks/run.py $(ARGS)
 

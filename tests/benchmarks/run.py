@@ -24,6 +24,7 @@ REPO = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(REPO / ".venv" / "collections"), str(Path(__file__).parent)]
 
 from ansible_collections.zerotrust.platform.tests.unit.strategies import generated  # noqa: E402
+from cluster import cluster  # noqa: E402
 from kong import kong, show  # noqa: E402
 from pki import pki  # noqa: E402
 from playbook import playbook_overhead  # noqa: E402
@@ -48,6 +49,7 @@ def main() -> None:
         "kong": None,
         "spire": None,
         "pki": None,
+        "cluster": None,
     }
     _print_head()
     for size in options.sizes:
@@ -63,6 +65,8 @@ def main() -> None:
         result["spire"] = spire()
     if not options.no_pki:
         result["pki"] = pki()
+    if not options.no_cluster:
+        result["cluster"] = cluster()
     options.json.parent.mkdir(parents=True, exist_ok=True)
     options.json.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
     print(f"\nAll figures: {options.json}")
@@ -70,7 +74,7 @@ def main() -> None:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        description="Measure the service graph's stages, the main job's overhead, kong_sync, spire_sync and pki."
+        description="Measure the service graph's stages, the main job's overhead, and what modules cost."
     )
     parser.add_argument("--sizes", type=int, nargs="+", default=SIZES, help="services in the generated graphs")
     parser.add_argument("--repeat", type=int, default=3, help="runs of each playbook, of which the median counts")
@@ -78,6 +82,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--no-kong", action="store_true", help="not kong_sync")
     parser.add_argument("--no-spire", action="store_true", help="not spire_sync, which takes minutes")
     parser.add_argument("--no-pki", action="store_true", help="not pki, which takes a quarter of an hour")
+    parser.add_argument("--no-cluster", action="store_true", help="not kubernetes_sync, which takes minutes")
     parser.add_argument("--json", type=Path, default=REPO / "build" / "bench.json", help="where the figures go")
     return parser.parse_args()
 

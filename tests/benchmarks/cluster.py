@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What kubernetes_sync costs: 500 and 5,000 NetworkPolicies over 50 namespaces, made, unchanged, 1 % of them changed.
 
-    python tests/benchmarks/kubernetes.py [SIZE ...]
+    python tests/benchmarks/cluster.py [SIZE ...]
 
 At a real kube-apiserver and etcd, as the live tests have them. Beside each run stand the same work by bare requests on
 one connection that is kept (the floor: a server-side apply for each object; a list and a comparison of what was
@@ -119,7 +119,7 @@ class Cluster:
 
 
 @contextlib.contextmanager
-def cluster() -> Iterator[Cluster]:
+def servers() -> Iterator[Cluster]:
     with tempfile.TemporaryDirectory() as folder, Processes(Path(folder, "logs")) as running:
         server = start_api_server(running, tool_path, Path(folder, "cluster"))
         yield Cluster(server, running.pids)
@@ -237,7 +237,7 @@ def show(row: dict[str, Any]) -> None:
     print(" ".join(f"{cell!s:>20}" if cell == row["tool"] else f"{cell!s:>12}" for cell in cells), flush=True)
 
 
-def kubernetes(sizes: tuple[int, ...] = SIZES) -> list[dict[str, Any]]:
+def cluster(sizes: tuple[int, ...] = SIZES) -> list[dict[str, Any]]:
     """All figures, shown as they come; none where the servers cannot be had."""
     print(
         "\nNetworkPolicies over 50 namespaces: CPU seconds of client and servers, wall seconds, memory of the client\n"
@@ -246,7 +246,7 @@ def kubernetes(sizes: tuple[int, ...] = SIZES) -> list[dict[str, Any]]:
     print(" ".join(f"{head:>12}" for head in ("run", "client", "server", "total", "seconds", "peak MiB")))
     rows = []
     try:
-        with cluster() as found, tempfile.TemporaryDirectory() as folder:
+        with servers() as found, tempfile.TemporaryDirectory() as folder:
             for size in sizes:
                 for row in measured(found, size, Path(folder)):
                     show(row)
@@ -264,4 +264,4 @@ if __name__ == "__main__":
     if sys.argv[1:2] == ["--floor"]:
         floor(*sys.argv[2:])
     else:
-        kubernetes(tuple(map(int, sys.argv[1:])) or SIZES)
+        cluster(tuple(map(int, sys.argv[1:])) or SIZES)
