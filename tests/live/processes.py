@@ -36,6 +36,7 @@ class Processes:
         port: int,
         environment: Optional[Mapping[str, str]] = None,
         wait: float = 30,
+        host: str = "127.0.0.1",
     ) -> subprocess.Popen[bytes]:
         """Start a server, and wait (seconds) until it listens on a port."""
         self.logs.mkdir(parents=True, exist_ok=True)
@@ -50,7 +51,7 @@ class Processes:
             )
         self._running.append(process)
         end = time.monotonic() + wait
-        while not _listens(port):
+        while not _listens(host, port):
             if process.poll() is not None or time.monotonic() > end:
                 said = log.read_text(encoding="utf-8", errors="replace")
                 raise AssertionError(f"{command[0]} does not listen on port {port}:\n{said[-2000:]}")
@@ -80,9 +81,9 @@ class Processes:
             self.stop(process)
 
 
-def _listens(port: int) -> bool:
+def _listens(host: str, port: int) -> bool:
     try:
-        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        socket.create_connection((host, port), timeout=1).close()
     except OSError:
         return False
     return True
