@@ -52,6 +52,7 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._kubernetes.wai
 )
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.model import Actual, Desired, Ref, Step
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.plan import CREATE, DELETE
+from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.policy import listed
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.provider import (
     CONFLICT,
     ApplyError,
@@ -222,7 +223,7 @@ class Cluster(Provider):
         errors = [error for _live, error in answers if error is not None]
         if len(errors) > 1:
             message = f"{errors[0].message} (and {len(errors) - 1} more)"
-            raise PlatformError(message, errors[0].reason, [error.message for error in errors])
+            raise PlatformError(message, errors[0].reason, listed([error.message for error in errors]))
         if errors:
             raise errors[0]
         return [live for live, _error in answers]

@@ -79,8 +79,8 @@ class Waiter:
         left, errors = list(expected), {}
         deadline, pause, live = time.monotonic() + self._timeout, FIRST_PAUSE, known
         while left:
-            # The last look comes after the deadline.
-            late = time.monotonic() >= deadline
+            # The last look comes after the deadline, and is one of our own.
+            late = live is None and time.monotonic() >= deadline
             if live is None:
                 live = self._reader.others({one.ref for one in left}, self._kinds)
             waiting = []

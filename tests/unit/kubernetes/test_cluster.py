@@ -337,6 +337,14 @@ def test_whatever_is_asked_for_is_waited_for(server: Api, item: dict[str, Any], 
         assert f"Deployment.apps shop/{given['name']} was not {text}" in error.message
 
 
+def test_what_is_not_of_the_set_is_looked_at_even_where_there_is_no_time_to_wait(server: Api) -> None:
+    run(server.url, NAMESPACE)
+    given = {"name": "shop", "kind": "Namespace", "jsonpath": ".metadata.uid"}
+    assert run(server.url, NAMESPACE, config("a"), wait_for=[given], wait_timeout=0.0) == counts(create=1, unchanged=1)
+    server.objects["/api/v1/namespaces/other"] = {"metadata": {"name": "other", "uid": "x"}}
+    run(server.url, NAMESPACE, config("a"), wait_for=[{**given, "name": "other"}], wait_timeout=0.0)
+
+
 def test_a_kind_to_wait_for_that_nobody_knows(server: Api) -> None:
     server.kinds["other.example.org/v1"] = {"Thing": ("things", True)}
     given = {"name": "a", "kind": "Thing", "condition": "Ready"}
