@@ -26,7 +26,6 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._kubernetes.cli
 from ansible_collections.zerotrust.platform.plugins.module_utils._kubernetes.confirmation import Confirmation
 from ansible_collections.zerotrust.platform.plugins.module_utils._kubernetes.discovery import Kinds
 from ansible_collections.zerotrust.platform.plugins.module_utils._kubernetes.fields import (
-    extract,
     is_as_applied,
     owned,
 )
@@ -42,6 +41,7 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._kubernetes.obj
 )
 from ansible_collections.zerotrust.platform.plugins.module_utils._kubernetes.parent import Parent
 from ansible_collections.zerotrust.platform.plugins.module_utils._kubernetes.reading import Live, Reader, parallel
+from ansible_collections.zerotrust.platform.plugins.module_utils._kubernetes.shown import shown, whole
 from ansible_collections.zerotrust.platform.plugins.module_utils._kubernetes.states import is_ending
 from ansible_collections.zerotrust.platform.plugins.module_utils._kubernetes.waiting import (
     Expectation,
@@ -59,9 +59,6 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.prov
     Provider,
 )
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.sync import Sync
-
-#: What changes with every write, or is our own account of it.
-_BOOKKEEPING = ("managedFields", "resourceVersion", "generation")
 
 
 @dataclass(frozen=True)
@@ -178,7 +175,7 @@ class Cluster(Provider):
     def _actual(self, ref: Ref, live: Live) -> Actual:
         label = (live["metadata"].get("labels") or {}).get(PART_OF, "")
         ours = label == self.set.id
-        data = _shown(live, self.options.manager)
+        data = shown(live, self.options.manager)
         return Actual(
             *ref,
             data,
@@ -247,11 +244,11 @@ class Cluster(Provider):
         judged = self._judged.get(desired.ref)
         if desired.restores is not None:
             return desired.data, actual.data
-        if judged is None or _whole(judged) == _whole(actual.handle):
+        if judged is None or whole(judged) == whole(actual.handle):
             return actual.data, actual.data
-        after = _shown(judged, self.options.manager)
+        after = shown(judged, self.options.manager)
         # What differs may be no field of ours: then all of it is shown.
-        return (after, actual.data) if after != actual.data else (_whole(judged), _whole(actual.handle))
+        return (after, actual.data) if after != actual.data else (whole(judged), whole(actual.handle))
 
     def level(self, kind: str) -> int:
         return objects.level(kind)
@@ -404,26 +401,3 @@ class Cluster(Provider):
 def _restores(stage: Sequence[Step]) -> bool:
     """Whether this is a rollback, which takes away what it does not bring back."""
     return any(step.desired is not None and step.desired.restores is not None for step in stage)
-
-
-def _shown(live: Live, manager: str) -> dict[str, Any]:
-    """Our fields, without our own account of them. Of what we have never applied, all."""
-    tree = owned(live, manager)
-    return _without_marks(extract(live, tree) if tree else _whole(live))
-
-
-def _without_marks(document: Mapping[str, Any]) -> dict[str, Any]:
-    metadata = dict(document.get("metadata") or {})
-    for key, mark in (("annotations", APPLIED), ("labels", PART_OF)):
-        rest = {name: value for name, value in (metadata.get(key) or {}).items() if name != mark}
-        if rest:
-            metadata[key] = rest
-        else:
-            metadata.pop(key, None)
-    return {**document, "metadata": metadata}
-
-
-def _whole(live: Live) -> dict[str, Any]:
-    """All that a write could change, without what changes with each."""
-    metadata = {key: value for key, value in live["metadata"].items() if key not in _BOOKKEEPING}
-    return _without_marks({**{key: value for key, value in live.items() if key != "status"}, "metadata": metadata})
