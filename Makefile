@@ -126,16 +126,16 @@ live: setup  ## Tests against real servers, built once into .cache/live; those t
 	@pytest tests/live $(ARGS)
 
 .PHONY: bench
-bench: setup build/ansible/.ready  ## Time and memory of the stages for graphs of 10 to 5,000 services, of kong_sync, spire_sync, pki, kubernetes_sync
+bench: setup build/ansible/.ready  ## Time and memory of the stages for graphs of 10 to 5,000 services, of kong_sync, spire_sync, pki, kubernetes_sync, security_group_sync
 	@$(say) "Benchmarks (build/bench.json holds the figures)"
 	@python tests/benchmarks/run.py $(ARGS)
 
-# PyPI's `ansible` holds the collections that others have written, of which pki is measured beside one.
+# PyPI's `ansible` holds the collections that others have written, beside which ours is measured.
 build/ansible/.ready: requirements.lock | setup
-	@$(say) "Setting up build/ansible with community.crypto (once)"
+	@$(say) "Setting up build/ansible with the collections of others (once)"
 	@test -x build/ansible/bin/python || $(PYTHON) -m venv build/ansible
 	@grep -E '^[a-z0-9-]+==' requirements.lock | sed 's/ *\\$$//' > build/ansible/constraints.txt
-	@uv pip install --quiet --python build/ansible/bin/python --constraints build/ansible/constraints.txt ansible cryptography
+	@uv pip install --quiet --python build/ansible/bin/python --constraints build/ansible/constraints.txt ansible boto3 cryptography
 	@touch $@
 
 # --- Artefact and documentation

@@ -24,6 +24,7 @@ REPO = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(REPO / ".venv" / "collections"), str(Path(__file__).parent)]
 
 from ansible_collections.zerotrust.platform.tests.unit.strategies import generated  # noqa: E402
+from aws import aws  # noqa: E402
 from cluster import cluster  # noqa: E402
 from kong import kong, show  # noqa: E402
 from pki import pki  # noqa: E402
@@ -50,6 +51,7 @@ def main() -> None:
         "spire": None,
         "pki": None,
         "cluster": None,
+        "aws": None,
     }
     _print_head()
     for size in options.sizes:
@@ -67,6 +69,8 @@ def main() -> None:
         result["pki"] = pki()
     if not options.no_cluster:
         result["cluster"] = cluster()
+    if not options.no_aws:
+        result["aws"] = aws()
     options.json.parent.mkdir(parents=True, exist_ok=True)
     options.json.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
     print(f"\nAll figures: {options.json}")
@@ -83,6 +87,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--no-spire", action="store_true", help="not spire_sync, which takes minutes")
     parser.add_argument("--no-pki", action="store_true", help="not pki, which takes a quarter of an hour")
     parser.add_argument("--no-cluster", action="store_true", help="not kubernetes_sync, which takes minutes")
+    parser.add_argument("--no-aws", action="store_true", help="not security_group_sync, which takes minutes")
     parser.add_argument("--json", type=Path, default=REPO / "build" / "bench.json", help="where the figures go")
     return parser.parse_args()
 
