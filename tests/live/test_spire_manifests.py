@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.contract.spire.standin import standin
 from tests.integration.ansible_run import Run, run_tasks
 from tests.live.api_server import ApiServer, start_api_server, start_controllers
 from tests.live.processes import Processes
@@ -44,38 +45,43 @@ def role(server: ApiServer, folder: Path, entry: str = "main", **variables: Any)
 
 
 def synced(run: Run) -> list[dict[str, Any]]:
-    return [one for one in run.results if one["action"] == "zerotrust.platform.kubernetes_sync"]
+    ran = (one for one in run.results if one["status"] != "skipped")
+    return [one for one in ran if one["action"] == "zerotrust.platform.kubernetes_sync"]
+
+
+def large(server: ApiServer, folder: Path, **variables: Any) -> dict[str, Any]:
+    """The role with all that it can install."""
+    authorities = folder / "pki" / "authorities"
+    given = {
+        "spire_server": {"replicas": 3},
+        "spire_datastore": {"type": "postgres", "host": "postgres.internal"},
+        "spire_datastore_password": PASSWORD,
+        "spire_upstream_authority": {
+            "cert_file": str(authorities / "spire" / "cert.pem"),
+            "key_file": str(authorities / "spire" / "key.pem"),
+            "bundle_file": str(authorities / "root" / "cert.pem"),
+        },
+        "spire_oidc": {"domain": "oidc.example.com"},
+        "spire_kubernetes": {"agent_namespace": "spire-system"},
+    }
+    return role(server, folder, **{**given, **variables})
 
 
 @pytest.fixture(scope="module")
 def applied(server: ApiServer, tmp_path_factory: pytest.TempPathFactory) -> tuple[ApiServer, Path]:
     """A cluster in which all of it was applied twice, and where it was rendered."""
     folder = tmp_path_factory.mktemp("spire")
-    pki = {
+    declared = {
         "path": str(folder / "pki"),
         "authorities": [
             {"name": "root", "path_length": 2},
             {"name": "spire", "issuer": "root", "path_length": 1, "valid_for": "1825d"},
         ],
     }
-    authorities = folder / "pki" / "authorities"
-    install = role(
-        server,
-        folder,
-        spire_server={"replicas": 3},
-        spire_datastore={"type": "postgres", "host": "postgres.internal"},
-        spire_datastore_password=PASSWORD,
-        spire_upstream_authority={
-            "cert_file": str(authorities / "spire" / "cert.pem"),
-            "key_file": str(authorities / "spire" / "key.pem"),
-            "bundle_file": str(authorities / "root" / "cert.pem"),
-        },
-        spire_oidc={"domain": "oidc.example.com"},
-        spire_kubernetes={"agent_namespace": "spire-system"},
-    )
-    checked = run_tasks(folder, {"zerotrust.platform.pki": pki}, install, arguments=["--check"])
+    pki, install = {"zerotrust.platform.pki": declared}, large(server, folder)
+    checked = run_tasks(folder, pki, install, arguments=["--check"])
     assert checked.status == 0, f"before there is an authority:\n{checked.output}"
-    made = run_tasks(folder, {"zerotrust.platform.pki": pki}, install, install, arguments=["--diff"])
+    made = run_tasks(folder, pki, install, install, arguments=["--diff"])
     assert made.status == 0, made.output
     assert [one["changed"] for one in synced(made)] == [True, False]
     assert PASSWORD not in made.output
@@ -145,6 +151,28 @@ def test_c1_rights(
     review["spec"]["resourceAttributes"] = attributes  # type: ignore[index]
     path = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
     assert server.call("POST", path, review)["status"]["allowed"] is allowed
+
+
+def test_servers_alone_are_waited_for_where_the_discovery_provider_is_not_registered(
+    applied: tuple[ApiServer, Path], tmp_path: Path
+) -> None:
+    server, rendered = applied
+    install = large(server, rendered.parent, spire_wait=True, spire_wait_timeout=0.1)
+    late = run_tasks(rendered.parent, install)
+    assert late.status != 0
+    assert "StatefulSet.apps spire/spire-server was not at {.status.readyReplicas}=3" in late.output
+    path = "/apis/apps/v1/namespaces/spire/statefulsets/spire-server/status"
+    server.call("PATCH", path, {"status": {"replicas": 3, "readyReplicas": 3}}, "application/merge-patch+json")
+    done = run_tasks(rendered.parent, install)
+    assert (done.status, done.changed) == (0, 0), done.output
+
+    with standin(tmp_path, "valuecanvas.example.com") as spire:
+        way = {"command": list(spire.command), "socket_path": spire.socket}
+        install = large(server, rendered.parent, spire_wait=True, spire_wait_timeout=0.1, spire_connection=way)
+        late = run_tasks(rendered.parent, install)
+        assert any(key.endswith(".spire.spire-oidc") for key in spire.entries()), late.output
+    assert late.status != 0
+    assert "was not rolled out" in late.output, "all is waited for, once it is registered"
 
 
 def test_the_role_plans_applies_verifies_and_takes_back(
