@@ -102,7 +102,9 @@ class _Reader:
             self.where = f"{self.where} ({name})"
         if name == "default":
             self.problem("GroupName 'default' is the VPC's own group, which always is there; choose another name")
-        elif name.startswith("sg-"):
+        elif name != name.strip():
+            self.problem(f"GroupName {name!r} begins or ends with a space, which AWS does not keep; take it away")
+        elif name.lower().startswith("sg-"):
             self.problem("GroupName cannot begin with 'sg-', as ids do; choose another name")
         description = self.text("Description") or name
         rules: dict[Rule, str] = {}

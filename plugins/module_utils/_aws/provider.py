@@ -115,7 +115,7 @@ class SecurityGroups(Provider):
     def _desired(self, group: Group) -> Iterator[Desired]:
         tags = {**group.tags, **self.tags}
         data = {"vpc": self._vpc_id, "description": group.description, "tags": tags, "default_egress": False}
-        yield Desired(GROUP, group.name, data, origin=group.origin)
+        yield Desired(GROUP, group.name, data, unique=_claims(group.name), origin=group.origin)
         for rule, text in self._wanted[group.name].items():
             data = {"vpc": self._vpc_id, "description": text, "tags": self.tags}
             yield Desired(RULE, self._name(group.name, rule), data, _needs(group.name, rule), origin=group.origin)
@@ -131,21 +131,33 @@ class SecurityGroups(Provider):
             self._look()
         self._fresh = False
         found = [item for name in sorted(self._mine & set(self.vpc.by_name)) for item in self._actual(name)]
-        return found + list(self._users())
+        return [*found, *self._namesakes(), *self._users()]
+
+    def _group(self, name: str, row: vpc.Row, data: Mapping[str, Any]) -> Actual:
+        owner = vpc.tags_of(row).get(OWNER_TAG, "")
+        return Actual(
+            GROUP, name, data, unique=_claims(name), handle=row["GroupId"], owned=self._owns(row), owner=owner
+        )
+
+    def _namesakes(self) -> Iterator[Actual]:
+        """Groups of others whose names AWS takes for the same as declared ones."""
+        declared = {name.lower() for name in self._declared}
+        for name, row in self.vpc.by_name.items():
+            if name not in self._mine and name.lower() in declared:
+                yield self._group(name, row, {})
 
     def _actual(self, name: str) -> Iterator[Actual]:
         row, wanted = self.vpc.by_name[name], self._wanted.get(name, {})
-        ours, tags = self._owns(row), vpc.tags_of(row)
         inside = self._governs(name)
         there = self._there[name]
         default = [rule for rule, one in there.items() if rule not in wanted and self._is_default(rule, one)]
         data = {
             "vpc": self._vpc_id,
             "description": row.get("Description") or "",
-            "tags": tags,
+            "tags": vpc.tags_of(row),
             "default_egress": bool(default),
         }
-        yield Actual(GROUP, name, data, handle=row["GroupId"], owned=ours, owner=tags.get(OWNER_TAG, ""))
+        yield self._group(name, row, data)
         for rule, one in there.items():
             if rule in default:
                 continue
@@ -284,6 +296,11 @@ class SecurityGroups(Provider):
         """The IAM actions that a run would need and that the credentials lack, asked by `DryRun`."""
         steps = [step for stage in stages for step in stage]
         return self.writer.denied([(step, self._rules.get(step.ref[1])) for step in steps])
+
+
+def _claims(name: str) -> tuple[tuple[str, str], ...]:
+    # "Names are case-insensitive and must be unique within the VPC" (EC2 API, CreateSecurityGroup).
+    return (("the name", name.lower()),)
 
 
 def _needs(group: str, rule: Rule) -> tuple[tuple[str, str], ...]:

@@ -254,6 +254,13 @@ def test_a_description_that_cannot_be_changed_is_told_and_left(vpc: Vpc) -> None
         ]
 
 
+def test_names_that_aws_takes_for_the_same_are_refused_while_planning(vpc: Vpc) -> None:
+    vpc.group("Web")
+    error = refusal(vpc, group("web"))
+    assert (error.reason, "'Web' is not ours" in error.message) == ("foreign_owner", True)
+    assert "both claim the name 'api'" in refusal(vpc, group("api"), group("API")).message
+
+
 def test_t02_a_group_that_is_nowhere_is_refused_and_a_vpc_too(vpc: Vpc) -> None:
     assert "needs SecurityGroup 'nowhere'" in refusal(vpc, group("a", ingress("nowhere"))).message
     missing = Vpc(vpc.cloud, "vpc-00000000000000000")

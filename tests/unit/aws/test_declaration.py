@@ -37,6 +37,7 @@ def rule(**more: Any) -> dict[str, Any]:
     [
         ({"GroupName": None}, "GroupName is missing"),
         ({"GroupName": "sg-web"}, "GroupName cannot begin with 'sg-'"),
+        ({"GroupName": "web "}, "GroupName 'web ' begins or ends with a space"),
         ({"GroupName": "default"}, "the VPC's own group"),
         ({"GroupName": "x" * 256}, "is not text that AWS takes"),
         ({"Description": "für alle"}, "Description 'für alle' is not text that AWS takes: at most 255 of a-z"),
