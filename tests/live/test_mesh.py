@@ -9,11 +9,13 @@ Plain Envoy lacks filters of Istio's own build, which are switched off (`VALUES`
 from __future__ import annotations
 
 import json
+import shlex
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,9 @@ import pytest
 import yaml
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.model import Graph
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.source import read_graph
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from tests.integration.ansible_run import Run, run_playbook
 from tests.live.api_server import ApiServer, start_api_server, start_controllers
@@ -197,6 +202,26 @@ def workloads(graph: Graph) -> Iterator[tuple[str, dict[str, Any]]]:
         yield f"/apis/apps/v1/namespaces/{namespace}/deployments", deployment(namespace, name, arguments, **labels)
 
 
+def certificate(folder: Path, host: str) -> dict[str, str]:
+    """Of one's own, for a host: the arguments of an item of istio_certificates."""
+    files = {"cert_file": str(folder / "tls.crt"), "key_file": str(folder / "tls.key")}
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, host)])
+    now = datetime.now(timezone.utc)
+    made = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(hours=1))
+        .not_valid_after(now + timedelta(hours=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(host)]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    pem = serialization.Encoding.PEM
+    form = (serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    Path(files["cert_file"]).write_bytes(made.public_bytes(pem))
+    Path(files["key_file"]).write_bytes(key.private_bytes(pem, *form))
+    return files
+
+
 def allowed(graph: Graph) -> set[tuple[str, str, str, str]]:
     """What the local graph says of HTTP: caller, callee, method, path."""
     return {
@@ -259,3 +284,45 @@ def test_the_mesh_lets_the_declared_flows_through_and_no_others(mesh: Mesh) -> N
     assert stable(mesh.ask("outside", "legacy", f"http://{outside}:8080/")) == "200"
     assert stable(mesh.ask(own, "frontend", f"http://{outside}:8080/")) != "200"
     told("plain text and undeclared egress are refused")
+
+    # The gateway, with a certificate, as a client outside sees it; and what istioctl says of it all.
+    files = certificate(mesh.folder, "tradingrobotplug.com")
+    given = {"istio_certificates": [{"secret": "tradingrobotplug-tls", **files}]}
+    analysed = mesh.role(**given)
+    assert analysed.status == 0, analysed.output
+    assert "PRIVATE KEY" not in analysed.output
+    gateway = mesh.node.pod("istio-system", "istio-ingressgateway").address
+    # A Service would lead 443 and 80 to these.
+    where = ["--connect-to", f"tradingrobotplug.com:443:{gateway}:8443", "--cacert", files["cert_file"]]
+    for path, said in (("/", "200"), ("/api/analytics", "200"), ("/api/v1/x", "200")):
+        url = f"https://tradingrobotplug.com{path}"
+        assert stable(mesh.ask("outside", "legacy", *where, url)) == said, path
+    plain = ["--connect-to", f"tradingrobotplug.com:80:{gateway}:8080", "http://tradingrobotplug.com/"]
+    assert stable(mesh.ask("outside", "legacy", *plain)) == "301"
+    told("the gateway answers with its certificate, and redirects plain text")
+
+    # A change that cuts a flow that is needed is not confirmed, and rolled back.
+    own_api = mesh.cluster_address(own, "api-service")
+    name = f"api-service.{own}.svc.cluster.local:3000"
+    probe = mesh.ask(own, "frontend", "--fail", "--resolve", f"{name}:{own_api}", f"http://{name}/api/items")
+    broken = mesh.role(
+        **given,
+        istio_graph_overrides={"services": {"frontend": {"calls": None}}},
+        istio_confirm=True,
+        istio_confirm_commands=[shlex.join(probe)],
+        istio_confirm_timeout=10,
+        istio_limits={"delete": 100, "update": 100},
+    )
+    assert broken.status == 2, broken.output
+    assert "not confirmed within 10 s" in broken.output
+    assert "What was done is rolled back: all is as before." in broken.output
+    assert mesh.http(callers["frontend"], "api-service", "GET", "/api/items") == "200"
+    again = mesh.role(**given)
+    assert (again.status, again.changed) == (0, 0), again.output
+    told("a change that breaks a flow was rolled back")
+
+    gone = mesh.role(istio_state="absent")
+    assert gone.status == 0, gone.output
+    for path in ("security.istio.io/v1/authorizationpolicies", "networking.istio.io/v1/virtualservices"):
+        assert not (mesh.server.call("GET", f"/apis/{path}") or {"items": []})["items"]
+    told("all is taken back")
