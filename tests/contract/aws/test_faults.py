@@ -34,9 +34,7 @@ def converges(vpc: Vpc, *groups: dict[str, Any]) -> None:
     assert list(vpc.groups()) == [one["GroupName"] for one in groups]
 
 
-@pytest.mark.parametrize(
-    "action", ["DescribeSecurityGroupRules", "CreateSecurityGroup", "AuthorizeSecurityGroupEgress"]
-)
+@pytest.mark.parametrize("action", ["DescribeSecurityGroupRules", "CreateSecurityGroup"])
 def test_a_throttled_call_is_tried_again(vpc: Vpc, action: str) -> None:
     run(vpc, B, group("a"))
     vpc.cloud.fail(action=action, code="RequestLimitExceeded", status=503, times=2)
