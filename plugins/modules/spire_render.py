@@ -441,7 +441,6 @@ plan:
 
 import os
 import tempfile
-from collections.abc import Mapping
 from datetime import datetime, timezone
 from typing import Optional
 
@@ -460,7 +459,6 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._documents.vali
 )
 from ansible_collections.zerotrust.platform.plugins.module_utils._enforcement.common import sourced
 from ansible_collections.zerotrust.platform.plugins.module_utils._errors import PlatformError
-from ansible_collections.zerotrust.platform.plugins.module_utils._graph.model import Graph
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.source import GRAPH_OPTIONS, read_graph
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.files import apply_tree, plan_tree
 from ansible_collections.zerotrust.platform.plugins.module_utils._spire_install.options import (
@@ -472,15 +470,14 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._spire_install.
 )
 from ansible_collections.zerotrust.platform.plugins.module_utils._spire_install.render import Installation, render
 from ansible_collections.zerotrust.platform.plugins.module_utils._spire_install.settings import Settings, settle
+from ansible_collections.zerotrust.platform.plugins.module_utils._spire_install.succession import (
+    check_upgrade,
+    identity_warnings,
+)
 from ansible_collections.zerotrust.platform.plugins.module_utils._spire_install.upstream import (
     Authority,
     authority,
     fingerprints,
-)
-from ansible_collections.zerotrust.platform.plugins.module_utils._spire_install.versions import (
-    Release,
-    check_step,
-    parse_version,
 )
 
 
@@ -560,26 +557,6 @@ def check_configs(module: AnsibleModule, installation: Installation) -> None:
         if status != 0:
             said = " ".join(error.split())
             raise PlatformError(f"{binary} does not take the {name}'s configuration: {said}", "invalid_config")
-
-
-def check_upgrade(before: Mapping[str, object], settings: Settings) -> None:
-    """Whether this release may follow the one that was rendered before."""
-    rendered = before.get("spire")
-    if isinstance(rendered, Mapping):
-        old = Release(
-            *(parse_version(str(rendered.get(name)), f"{name}, rendered before") for name in ("server", "agent"))
-        )
-        # The playbook for hosts waits for the servers; who applies manifests may not.
-        check_step(old, settings.release, servers_first=settings.options.platform == HOSTS)
-
-
-def identity_warnings(before: Mapping[str, object], graph: Graph) -> list:
-    if before.get("trust_domain") in (None, graph.trust_domain):
-        return []
-    return [
-        f"The trust domain changes from {before['trust_domain']} to {graph.trust_domain}: a server does not start with "
-        "the datastore of another trust domain, and every identity changes."
-    ]
 
 
 def main() -> None:
