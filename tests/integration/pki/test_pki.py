@@ -112,8 +112,9 @@ def test_no_key_reaches_any_output(tmp_path: Path) -> None:
 def test_a2_the_development_preset_in_two_lines(tmp_path: Path) -> None:
     tree = tmp_path / "pki"
     ok(run_tasks(tmp_path, pki(tree, preset="development")))
-    command = ["openssl", "verify", "-x509_strict", "-CAfile", tree / "ssl/ca-cert.pem", tree / "ssl/cert.pem"]
-    subprocess.run(command, check=True)
+    command = ["openssl", "verify", "-x509_strict", "-CAfile", tree / "ssl/ca-cert.pem", "-purpose", "sslserver"]
+    for name in (["-verify_hostname", "localhost"], ["-verify_ip", "127.0.0.1"], ["-verify_ip", "::1"]):
+        subprocess.run([*command, *name, tree / "ssl/cert.pem"], check=True)
     assert stat.S_IMODE((tree / "ssl/key.pem").stat().st_mode) == 0o600
     assert stat.S_IMODE((tree / "authorities/development/key.pem").stat().st_mode) == 0o600
 
