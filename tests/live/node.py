@@ -235,7 +235,7 @@ class Pod:
         log.touch()
         # Envoy opens /dev/stdout again, as another user.
         log.chmod(0o666)
-        with log.open("ab") as output, self.node.lock:
+        with self.node.lock, log.open("ab") as output:
             if self._stopped.is_set():
                 raise RuntimeError("the pod ends")
             process = subprocess.Popen(

@@ -73,7 +73,7 @@ def judged(program: Path, graph: Graph) -> tuple[set[Flow], set[Flow], int]:
         (grant.protocol, port)
         for grants in flowset.allows.values()
         for grant in grants
-        for port, _ in grant.ports.pairs
+        for port, _last in grant.ports.pairs
     }
     asked = [
         (caller, callee, protocol, port)
