@@ -144,7 +144,7 @@ options:
     default: 60
 requirements:
   - PyYAML >= 6.0
-  - urllib3 >= 1.26
+  - urllib3 >= 1.26.16
   - kubernetes, where a kubeconfig lets its user in by a program or a provider
 attributes:
   check_mode:

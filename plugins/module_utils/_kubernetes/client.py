@@ -40,6 +40,9 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.prov
 
 try:
     import urllib3
+
+    # Where it is in urllib3 1.26 and in 2.
+    from urllib3._collections import HTTPHeaderDict
 except ImportError:  # pragma: no cover - the module says that urllib3 is missing before anything is read
     urllib3 = None  # type: ignore[assignment]
 
@@ -194,7 +197,7 @@ class Client:
                 raise
         return self._call(self._headers, method, path, body, query, content_type, accept)
 
-    def _renewed(self, used: urllib3.HTTPHeaderDict) -> bool:
+    def _renewed(self, used: HTTPHeaderDict) -> bool:
         """Whether there is another token than the one that was used: its file, or who makes it, may have a new one."""
         with self._lock:
             if self._renew is not None and self._headers is used:
@@ -207,7 +210,7 @@ class Client:
 
     def _call(
         self,
-        headers: urllib3.HTTPHeaderDict,
+        headers: HTTPHeaderDict,
         method: str,
         path: str,
         body: Optional[Mapping[str, Any]],
@@ -302,8 +305,8 @@ def _why(error: BaseException) -> str:
     return str(error).rpartition(": ")[2] or type(error).__name__
 
 
-def _headers(access: Access) -> urllib3.HTTPHeaderDict:
-    headers = urllib3.HTTPHeaderDict({"User-Agent": "zerotrust.platform"})
+def _headers(access: Access) -> HTTPHeaderDict:
+    headers = HTTPHeaderDict({"User-Agent": "zerotrust.platform"})
     if access.token:
         headers["Authorization"] = f"Bearer {access.token}"
     elif access.username:
@@ -322,6 +325,9 @@ def _tls(access: Access) -> ssl.SSLContext:
         if not access.validate_certs:
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE
+        elif not hasattr(urllib3, "HTTPHeaderDict"):
+            # 1.26 names no addresses to OpenSSL, and holds the certificate against the name or address by itself.
+            context.check_hostname = False
     except ssl.SSLError as error:
         raise PlatformError(f"ca_cert: is no PEM certificate ({error.reason or error})", "bad_option") from error
     if access.client_cert:

@@ -266,6 +266,9 @@ def test_servers_that_are_not_trusted_and_material_that_cannot_be_used(tls: tupl
     error = refused(Client(Access(url, **{**given, "ca": given["client_cert"]})), "/version")
     assert error.reason == "tls"
     assert "set ca_cert to the CA's file" in error.message
+    error = refused(Client(Access(url.replace("127.0.0.1", "localhost"), **given)), "/version")
+    assert error.reason == "tls"
+    assert "localhost" in error.message
     with pytest.raises(PlatformError, match=r"^ca_cert: is no PEM certificate"):
         Client(Access(url, ca="-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"))
     with pytest.raises(PlatformError, match=r"^client_cert: cannot be used with its key"):
