@@ -230,6 +230,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.zerotrust.platform.plugins.module_utils._ansible import (
     SYNC_OPTIONS,
+    Module,
     Work,
     by_environment,
     require,
@@ -246,12 +247,15 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._kubernetes.cli
 from ansible_collections.zerotrust.platform.plugins.module_utils._kubernetes.cluster import Cluster, Options
 from ansible_collections.zerotrust.platform.plugins.module_utils._kubernetes.confirmation import Confirmation
 from ansible_collections.zerotrust.platform.plugins.module_utils._kubernetes.discovery import Kinds
-from ansible_collections.zerotrust.platform.plugins.module_utils._kubernetes.objects import declared
+from ansible_collections.zerotrust.platform.plugins.module_utils._kubernetes.objects import declared, secret_texts
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.sync import Settings, prepare
 
 
 def body(module: AnsibleModule) -> Work:
     params = module.params
+    # An inline definition is not logged. Of what is returned, only its secrets are hidden, and not each name in it.
+    hidden = {params[name] for name, (_env, option) in ACCESS_OPTIONS.items() if option.get("no_log") and params[name]}
+    module.no_log_values = hidden | secret_texts(params["definition"])
     settings = Settings.of(params)
     given = [Sourced(document, "definition") for document in params["definition"] or ()]
     if params["graph"]:
@@ -303,12 +307,12 @@ def body(module: AnsibleModule) -> Work:
 
 
 def main() -> None:
-    module = AnsibleModule(
+    module = Module(
         argument_spec={
             **SYNC_OPTIONS,
             **by_environment(ACCESS_OPTIONS, "K8S_AUTH_"),
             "src": {"type": "list", "elements": "path"},
-            "definition": {"type": "list", "elements": "dict"},
+            "definition": {"type": "list", "elements": "dict", "no_log": True},
             "graph": {
                 "type": "dict",
                 "options": {

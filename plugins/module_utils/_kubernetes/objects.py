@@ -159,6 +159,18 @@ def _problem(document: Mapping[str, Any]) -> str:
     return ""
 
 
+def secret_texts(documents: object) -> set[str]:
+    """What is secret in a list of documents as they were given, be they well-formed or not."""
+    found: set[str] = set()
+    for document in documents if isinstance(documents, list) else ():
+        if isinstance(document, Mapping):
+            found |= secret_texts(document.get("items"))
+            for field in ("data", "stringData") if document.get("kind") == "Secret" else ():
+                values = document.get(field)
+                found.update(str(value) for value in (values.values() if isinstance(values, Mapping) else ()) if value)
+    return found
+
+
 def _canonical(document: Mapping[str, Any]) -> dict[str, Any]:
     """Without status, nulls and what only the server sets; a Secret's `stringData` as the `data` that it becomes."""
     made: dict[str, Any] = _without_null({key: value for key, value in document.items() if key != "status"})

@@ -87,3 +87,23 @@ def test_a_diff_has_our_fields_only_and_no_secret(clusters: dict[str, Api], tmp_
         assert said not in run.output
     assert SECRET not in run.output
     assert base64.b64encode(b"other").decode() not in run.output
+
+
+def test_an_inline_secret_is_not_shown_and_all_else_is(clusters: dict[str, Api], tmp_path: Path) -> None:
+    plain = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "d"}, "stringData": {"x": "correct horse"}}
+    task = {
+        "kubeconfig": str(tmp_path / "config"),
+        "context": "eu",
+        "definition": [*DOCUMENTS, plain],
+        "namespace": "shop",
+        "apply_set": "shop",
+    }
+    run = run_tasks(tmp_path, {"zerotrust.platform.kubernetes_sync": task}, arguments=["-vvv", "--diff"])
+    assert run.status == 0, run.output
+    assert [change["name"] for change in run.last["plan"]["changes"] if change["kind"] == "Secret"] == [
+        "shop/b",
+        "shop/d",
+    ]
+    assert "module_args" in run.output
+    for secret in (SECRET, "correct horse"):
+        assert secret not in run.output

@@ -129,3 +129,10 @@ def test_a_sets_id_is_the_one_that_kubectl_makes() -> None:
 def test_a_parent_tells_what_it_was_told(kinds: frozenset[str], namespaces: frozenset[str]) -> None:
     parent = ApplySet("web", "shop").parent(kinds, namespaces)
     assert apply_set.scope(parent) == (kinds, namespaces | {"shop"})
+
+
+def test_secrets_are_found_in_what_is_refused_too() -> None:
+    inner = {"kind": "Secret", "data": {"a": "ONE", "b": None}, "stringData": ["no mapping"]}
+    listed = {"kind": "List", "items": [inner, "no object", {"kind": "ConfigMap", "data": {"a": "SHOWN"}}]}
+    assert objects.secret_texts([listed, {"kind": "Secret", "stringData": {"a": 2}}, None]) == {"ONE", "2"}
+    assert objects.secret_texts(None) == set()
