@@ -62,9 +62,13 @@ class Pod:
             return self._talk(stream, stdin, deadline)
         except ConfigException as error:
             raise CallError(f"{self.where}: no way to a cluster is known ({error})", "bad_kubeconfig") from error
-        except ApiException as error:
+        except (ApiException, AttributeError) as error:
+            # Up to its release 36 the library stumbles over an exception of its own that has no body.
+            refused = error if isinstance(error, ApiException) else error.__context__
+            if not isinstance(refused, ApiException):
+                raise
             self._forget()
-            raise CallError(f"{self.where}: {_refusal(error)}", "refused") from error
+            raise CallError(f"{self.where}: {_refusal(refused)}", "refused") from error
         except (urllib3.exceptions.HTTPError, websocket.WebSocketException, OSError) as error:
             self._forget()
             message = f"{self.where}: the connection failed ({' '.join(str(error).split())})"
