@@ -35,8 +35,12 @@ class PlatformError(Exception):
 _MOST = 100
 
 
+def first_of(problems: Sequence[str]) -> str:
+    """The sentence for several mistakes: the first of them, and how many more there are."""
+    return problems[0] + (f" (and {len(problems) - 1} more)" if len(problems) > 1 else "")
+
+
 def refuse(problems: Sequence[str], reason: str) -> None:
     """Raise one error for all mistakes, if there are any: the first is its sentence, all are its details."""
     if problems:
-        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-        raise PlatformError(f"{problems[0]}{more}", reason, problems[:_MOST] if more else ())
+        raise PlatformError(first_of(problems), reason, problems[:_MOST] if len(problems) > 1 else ())

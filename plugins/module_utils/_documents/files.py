@@ -23,7 +23,7 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._enforcement.co
     Rendered,
     Sourced,
 )
-from ansible_collections.zerotrust.platform.plugins.module_utils._errors import PlatformError
+from ansible_collections.zerotrust.platform.plugins.module_utils._errors import PlatformError, first_of
 
 YAML_EXTENSIONS = (".yml", ".yaml")
 EXTENSIONS = (*YAML_EXTENSIONS, ".json")
@@ -36,8 +36,7 @@ def read(path: str) -> list[Sourced]:
     """
     found, problems = scan(path)
     if problems:
-        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-        raise PlatformError(problems[0] + more, "bad_document", problems)
+        raise PlatformError(first_of(problems), "bad_document", problems)
     return found
 
 

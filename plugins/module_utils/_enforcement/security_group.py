@@ -34,7 +34,7 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._enforcement.se
     declared_groups,
     members,
 )
-from ansible_collections.zerotrust.platform.plugins.module_utils._errors import PlatformError
+from ansible_collections.zerotrust.platform.plugins.module_utils._errors import PlatformError, first_of
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.fields import INTERNET
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.flows import Flow
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.flowset import FlowSet, Grant, Ids
@@ -172,8 +172,7 @@ def _within_limits(graph: Graph, names: Iterable[str], ingress: Rules, egress: R
                     "and aws.max_rules with it"
                 )
     if problems:
-        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-        raise PlatformError(problems[0] + more, "aws_limit", problems)
+        raise PlatformError(first_of(problems), "aws_limit", problems)
 
 
 def _count(rules: Iterable[tuple[int, Other]]) -> int:

@@ -39,7 +39,7 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._api_keys.lifec
     draw,
 )
 from ansible_collections.zerotrust.platform.plugins.module_utils._durations import duration
-from ansible_collections.zerotrust.platform.plugins.module_utils._errors import PlatformError
+from ansible_collections.zerotrust.platform.plugins.module_utils._errors import PlatformError, first_of
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.client import Client
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.declared import Declared, State
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.naming import Row
@@ -228,8 +228,7 @@ def _found(
                 "or set api_keys.rotate_before to the present time to have another one made"
             )
     if lost:
-        more = f" (and {len(lost) - 1} more)" if len(lost) > 1 else ""
-        raise PlatformError(f"{lost[0]}{more}", "lost_key", lost[:_SHOWN] if more else ())
+        raise PlatformError(first_of(lost), "lost_key", lost[:_SHOWN] if len(lost) > 1 else ())
     return replace(lifecycle, keys=tuple(kept)), clears, tuple(warnings)
 
 

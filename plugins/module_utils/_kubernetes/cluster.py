@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import Any, Optional
 
 from ansible_collections.zerotrust.platform.plugins.module_utils._enforcement.common import Sourced
-from ansible_collections.zerotrust.platform.plugins.module_utils._errors import PlatformError
+from ansible_collections.zerotrust.platform.plugins.module_utils._errors import PlatformError, first_of
 from ansible_collections.zerotrust.platform.plugins.module_utils._kubernetes import objects
 from ansible_collections.zerotrust.platform.plugins.module_utils._kubernetes.apply_set import PART_OF, ApplySet
 from ansible_collections.zerotrust.platform.plugins.module_utils._kubernetes.client import APPLY, ApiError, Client
@@ -132,8 +132,7 @@ class Cluster(Provider):
                 )
             placed.append(Sourced({**item.document, "metadata": metadata}, item.source))
         if problems:
-            more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-            raise PlatformError(problems[0] + more, "bad_document", problems)
+            raise PlatformError(first_of(problems), "bad_document", problems)
         return objects.desired(placed)
 
     # -- reading --------------------------------------------------------------------------------------------------
@@ -219,8 +218,8 @@ class Cluster(Provider):
         answers = parallel(trial, pairs, self.options.concurrency)
         errors = [error for _live, error in answers if error is not None]
         if len(errors) > 1:
-            message = f"{errors[0].message} (and {len(errors) - 1} more)"
-            raise PlatformError(message, errors[0].reason, listed([error.message for error in errors]))
+            messages = [error.message for error in errors]
+            raise PlatformError(first_of(messages), errors[0].reason, listed(messages))
         if errors:
             raise errors[0]
         return [live for live, _error in answers]

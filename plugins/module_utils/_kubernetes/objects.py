@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.zerotrust.platform.plugins.module_utils._enforcement.common import Sourced
-from ansible_collections.zerotrust.platform.plugins.module_utils._errors import PlatformError
+from ansible_collections.zerotrust.platform.plugins.module_utils._errors import PlatformError, first_of
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.model import Desired, Path
 
 CRD = "CustomResourceDefinition.apiextensions.k8s.io"
@@ -131,8 +131,7 @@ def declared(documents: Iterable[Sourced]) -> list[Sourced]:
         else:
             found.append(Sourced(_canonical(item.document), item.source))
     if problems:
-        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-        raise PlatformError(problems[0] + more, "bad_document", problems)
+        raise PlatformError(first_of(problems), "bad_document", problems)
     return found
 
 

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Optional
 
-from ansible_collections.zerotrust.platform.plugins.module_utils._errors import PlatformError
+from ansible_collections.zerotrust.platform.plugins.module_utils._errors import PlatformError, first_of
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki import checks, crypto, reloading, remembering
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.bookkeeping import Books, Publication
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki.constraints import violation
@@ -276,8 +276,7 @@ class _Planner:
             self.books.publish()
         if self.errors:
             messages = [message for _reason, message in self.errors]
-            more = f" (and {len(messages) - 1} more)" if len(messages) > 1 else ""
-            raise PlatformError(messages[0] + more, self.errors[0][0], messages if more else ())
+            raise PlatformError(first_of(messages), self.errors[0][0], messages if len(messages) > 1 else ())
         others = sorted(path for path in (*self.manifest.files, *self.manifest.pending) if path not in declared)
         kept = {path: state.digest for path in others for state in [self._stale(path)] if state is not None}
         foreign, left = look_around(self.tree, self.manifest, declared | keeps)

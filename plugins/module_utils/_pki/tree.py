@@ -21,7 +21,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Optional
 
-from ansible_collections.zerotrust.platform.plugins.module_utils._errors import PlatformError
+from ansible_collections.zerotrust.platform.plugins.module_utils._errors import PlatformError, first_of
 from ansible_collections.zerotrust.platform.plugins.module_utils._pki import (
     issuing,
     outputs,
@@ -63,8 +63,7 @@ def apply_pki(tree: Tree, pki_plan: PkiPlan) -> None:
     failures.extend(run.reload())
     if failures:
         messages = [error.message for error in failures]
-        more = f" (and {len(messages) - 1} more)" if len(messages) > 1 else ""
-        failure = PlatformError(messages[0] + more, failures[0].reason, messages if more else ())
+        failure = PlatformError(first_of(messages), failures[0].reason, messages if len(messages) > 1 else ())
         failure.result = {"changed": run.changed}
         raise failure
 

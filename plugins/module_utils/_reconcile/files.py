@@ -27,6 +27,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import Any, Optional
 
+from ansible_collections.zerotrust.platform.plugins.module_utils._errors import first_of
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.atomic import (
     FileState,
     Tree,
@@ -119,10 +120,8 @@ def _check_desired(desired: Mapping[str, bytes]) -> None:
 
 
 def _raise(errors: list[str], reason: str) -> None:
-    if len(errors) == 1:
-        raise FileError(errors[0], reason)
     if errors:
-        raise FileError(f"{errors[0]} (and {len(errors) - 1} more)", reason, errors)
+        raise FileError(first_of(errors), reason, errors if len(errors) > 1 else ())
 
 
 class _Planner:

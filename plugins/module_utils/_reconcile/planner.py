@@ -26,7 +26,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NoReturn, Optional, Protocol
 
-from ansible_collections.zerotrust.platform.plugins.module_utils._errors import PlatformError
+from ansible_collections.zerotrust.platform.plugins.module_utils._errors import PlatformError, first_of
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.masking import Veil, shown
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.model import (
     Actual,
@@ -392,8 +392,6 @@ def _belongs(item: Actual) -> str:
 
 
 def _refuse(problems: Sequence[tuple[str, str]], items: Sequence[Item]) -> NoReturn:
-    reason, message = problems[0]
-    veil = Veil(items)
-    more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-    details = listed([sentence for _reason, sentence in problems]) if more else []
-    raise PlatformError(veil(message) + more, reason, list(map(veil, details)))
+    veil, sentences = Veil(items), [sentence for _reason, sentence in problems]
+    details = listed(sentences) if len(problems) > 1 else []
+    raise PlatformError(first_of([veil(sentences[0]), *sentences[1:]]), problems[0][0], list(map(veil, details)))

@@ -20,7 +20,7 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._documents.obje
 from ansible_collections.zerotrust.platform.plugins.module_utils._documents.schemas_spire import SPIRE
 from ansible_collections.zerotrust.platform.plugins.module_utils._enforcement import spire
 from ansible_collections.zerotrust.platform.plugins.module_utils._enforcement.common import Sourced
-from ansible_collections.zerotrust.platform.plugins.module_utils._errors import PlatformError
+from ansible_collections.zerotrust.platform.plugins.module_utils._errors import PlatformError, first_of
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.model import Graph
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.policy import listed
 from ansible_collections.zerotrust.platform.plugins.module_utils._spire import entries, selectors
@@ -108,9 +108,8 @@ def _declaration(documents: Iterable[Sourced], problems: list[Problem], rules: R
             else:
                 found.append(Declared(entry["entry_id"], entries.declared(entry), item.source))
     if problems:
-        reason, first = problems[0]
-        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-        raise PlatformError(first + more, reason, listed([text for _reason, text in problems]) if more else [])
+        sentences = [text for _reason, text in problems]
+        raise PlatformError(first_of(sentences), problems[0][0], listed(sentences) if len(sentences) > 1 else [])
     return Declaration(tuple(found), domain, _expired(expired))
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 
-from ansible_collections.zerotrust.platform.plugins.module_utils._errors import PlatformError
+from ansible_collections.zerotrust.platform.plugins.module_utils._errors import PlatformError, first_of
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.problems import listed, suggestion
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile import policy
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.model import Ref
@@ -70,8 +70,8 @@ class Parents:
             if parent not in known and _AGENT not in parent and not parent.endswith(_SERVER)
         ]
         if problems:
-            more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-            raise PlatformError(problems[0] + more, "no_parent", policy.listed(problems) if more else [])
+            details = policy.listed(problems) if len(problems) > 1 else []
+            raise PlatformError(first_of(problems), "no_parent", details)
 
     def absent(self, agents: Collection[str]) -> list[str]:
         """A warning for each agent that is a parent and has not attested."""
