@@ -199,7 +199,7 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._audit.drift im
 from ansible_collections.zerotrust.platform.plugins.module_utils._documents.files import read
 from ansible_collections.zerotrust.platform.plugins.module_utils._enforcement.common import Sourced, sourced
 from ansible_collections.zerotrust.platform.plugins.module_utils._enforcement.points import POINTS, render
-from ansible_collections.zerotrust.platform.plugins.module_utils._errors import PlatformError
+from ansible_collections.zerotrust.platform.plugins.module_utils._errors import PlatformError, first_of
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.model import Graph
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.source import GRAPH_OPTIONS, read_graph
 from ansible_collections.zerotrust.platform.plugins.module_utils._kubernetes.access import ACCESS_OPTIONS, access
@@ -267,17 +267,10 @@ def read_cluster(
 
 
 def message(found: Audit, live: Sequence[Drift]) -> str:
-    titles = ", ".join(POINTS[name].title for name in found.points)
-    missing, opened = found.count("missing"), found.count("open")
-    if live:
-        more = f" (and {len(live) - 1} more)" if len(live) > 1 else ""
-        drifted = f"{len(live)} drifts in the cluster. {live[0].to_data()['text']}{more}"
-        return drifted if not missing and not opened else f"{message(found, ())} {drifted}"
-    if not missing and not opened:
-        return f"{titles or 'No enforcement point'}: exactly the declared flows are allowed."
-    first = found.to_data(1)["findings"][0]["text"]
-    more = f" (and {missing + opened - 1} more findings)" if missing + opened > 1 else ""
-    return f"{missing} missing and {opened} open in {titles}. {first}{more}"
+    if not live:
+        return found.verdict
+    drifted = f"{len(live)} drifts in the cluster. {first_of([drift.to_data()['text'] for drift in live])}"
+    return f"{found.verdict} {drifted}" if found.findings else drifted
 
 
 def main() -> None:

@@ -83,6 +83,16 @@ class Audit:
             for finding, other in zip(self.findings, self.elsewhere)
         )
 
+    @property
+    def verdict(self) -> str:
+        """The answer in a sentence, with the first finding if there is any."""
+        titles = ", ".join(POINTS[name].title for name in self.points)
+        if not self.findings:
+            return f"{titles or 'No enforcement point'}: exactly the declared flows are allowed."
+        first, more = self.to_data(1)["findings"][0]["text"], len(self.findings) - 1
+        others = f" (and {more} more findings)" if more else ""
+        return f"{self.count(MISSING)} missing and {self.count(OPEN)} open in {titles}. {first}{others}"
+
     def count(self, kind: str, point: Optional[str] = None) -> int:
         return sum(finding.kind == kind and point in (None, finding.point) for finding in self.findings)
 

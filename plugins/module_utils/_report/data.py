@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ansible_collections.zerotrust.platform.plugins.module_utils._enforcement.points import POINTS
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.model import Graph
 
 APPLIED = "applied"
@@ -20,10 +21,6 @@ RENDERED = "rendered"
 ABSENT = "absent"
 FLOW_KINDS = ("call", "expose", "egress", "scrape")
 """In the order of the drawing's legend."""
-MARKS = ("allowed", "missing", "not_applicable")
-POINTS = ("istio", "network_policy", "security_group", "kong", "spire")
-"""The enforcement points' names. Said again here, as the points themselves are half of the code of the collection, and
-each file that a module imports is packed and compiled anew for each task."""
 PKI = "pki"
 """The name of the system that the certificates are."""
 STATES = (APPLIED, RENDERED, ABSENT)
@@ -82,27 +79,6 @@ def report_data(
 def _lasting(certificate: Mapping[str, Any]) -> dict[str, Any]:
     """A certificate without what is true today only."""
     return {key: value for key, value in certificate.items() if key != "days_left"}
-
-
-def fits(graph: Graph, audit: Mapping[str, Any]) -> bool:
-    """Whether an audit's answer is about this very graph.
-
-    Raises ValueError, KeyError, TypeError or AttributeError where it is no such answer.
-    """
-    for point in audit["points"].values():
-        for key, kind in (("title", str), ("documents", int), ("objects", Mapping)):
-            if not isinstance(point[key], kind):
-                raise ValueError(point)
-    for row in audit["flows"]:
-        if row["kind"] not in FLOW_KINDS or not set(row["points"].values()) <= set(MARKS):
-            raise ValueError(row)
-    declared = [(flow.caller, flow.callee, flow.place) for flow in graph.flows]
-    declared += [
-        (service.name, ", ".join(egress.hosts or egress.cidrs), f"services.{service.name}.egress[{index}]")
-        for service in graph.services.values()
-        for index, egress in enumerate(service.egress)
-    ]
-    return sorted(declared) == sorted((row["caller"], row["callee"], row["place"]) for row in audit["flows"])
 
 
 def summary(data: Mapping[str, Any], dest: str) -> list[str]:

@@ -63,14 +63,13 @@ def test_from_nothing_and_back(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [], "a check makes nothing"
     assert "+kind: PeerAuthentication" in first_check.output
     assert "PRIVATE KEY" not in first_check.output
-    assert written(first_check) == {"report.html": ["audit", "declared"], "report.json": ["audit", "declared"]}
+    assert written(first_check) == {"report.html": ["declared"], "report.json": ["declared"]}
 
     first = succeeded(run("site", build, "--diff"))
     assert first.changed == first_check.changed
     assert "PRIVATE KEY" not in first.output
     made = content(build)
     assert {
-        "audit.json",
         "pki/ssl/ca-cert.pem",
         "pki/ssl/cert.pem",
         "pki/ssl/key.pem",
@@ -97,11 +96,11 @@ def test_from_nothing_and_back(tmp_path: Path) -> None:
     second = succeeded(run("site", build))
     assert second.changed == 0
     assert content(build) == made, "the same bytes, the report's too"
-    assert len(second.results) <= 11, "every task costs time"
+    assert len(second.results) <= 10, "every task costs time"
 
     assert succeeded(run("site", build, "--check")).changed == 0
 
-    # What the audit does not know of changes the report's content alone, and check mode shows the very content.
+    # Check mode shows the report's very content.
     told = succeeded(run("site", build, "--check", "--diff", report_systems=[{"name": "dns", "reason": "by hand"}]))
     assert told.changed == 1
     assert written(told) == {"report.html": ["content"], "report.json": ["content"]}
@@ -136,14 +135,13 @@ def test_a_plan_is_made_approved_and_done(tmp_path: Path) -> None:
     before = content(build)
     check = succeeded(run("site", build, "--check", "--diff", **other))
     assert content(build) == before
-    assert written(check) == {"report.html": ["audit"], "report.json": ["audit"]}
-    assert "+(The content follows the audit, which is not written in check mode.)" in check.output
+    assert written(check) == {"report.html": ["content"], "report.json": ["content"]}
     changed = succeeded(run("site", build, **other))
     assert changed.changed == check.changed
-    assert changed.changed == 3, "documents, audit and report; the certificates have nothing to do with it"
+    assert written(changed) == written(check)
+    assert changed.changed == 2, "documents and report; the certificates have nothing to do with it"
     assert {name for name, found in content(build).items() if found != before[name]} == {
         ".zerotrust-manifest.json",
-        "audit.json",
         "rendered/.zerotrust-manifest.json",
         "rendered/istio/tradingrobotplug.yml",
         "rendered/network_policy/tradingrobotplug.yml",
@@ -168,6 +166,8 @@ def test_what_is_open_fails_the_run_and_is_in_the_report(tmp_path: Path) -> None
         "NetworkPolicy tradingrobotplug/debugging (debugging.yml)"
     }
     assert "tradingrobotplug/debugging" in (tmp_path / "report.html").read_text(encoding="utf-8")
+    checked = run("site", tmp_path, "--check")
+    assert (checked.status != 0, checked.changed) == (True, 0), "what is not ours is audited in check mode too"
 
     foreign.unlink()
     policies = tmp_path / "rendered" / "network_policy" / "tradingrobotplug.yml"
@@ -213,13 +213,11 @@ def test_the_other_inventories(inventory: str, flows: int, tmp_path: Path) -> No
     assert (build / "spire" / "30-server.yml").exists() == (inventory == "production")
 
 
-def test_the_report_says_what_is_wrong_with_its_audit(tmp_path: Path) -> None:
-    """An audit of another state of the graph, one that is none, one that is not there; and a foreign report."""
+def test_the_report_says_what_is_wrong_with_its_documents(tmp_path: Path) -> None:
+    """Some that cannot be read, some that are not there; and a report that somebody else has written."""
     graph = REPO / "inventories" / "local" / "service_graph.yml"
-    other = REPO / "inventories" / "online_boutique" / "service_graph.yml"
-    (tmp_path / "broken.json").write_text("[1, 2]", encoding="utf-8")
+    (tmp_path / "broken.yml").write_text("a: [", encoding="utf-8")
     (tmp_path / "report.html").write_text("mine", encoding="utf-8")
-    audits = {"other": {"src": str(other)}, "good": {"src": str(graph)}}
 
     def report_task(**options: Any) -> dict[str, Any]:
         task = {"src": str(graph), "dest": str(tmp_path / "report"), **options}
@@ -227,32 +225,19 @@ def test_the_report_says_what_is_wrong_with_its_audit(tmp_path: Path) -> None:
 
     done = run_tasks(
         tmp_path,
-        *(
-            {"zerotrust.platform.service_graph_audit": {**options, "dest": str(tmp_path / f"{name}.json")}}
-            for name, options in audits.items()
-        ),
-        report_task(audit=str(tmp_path / "other.json")),
-        report_task(audit=str(tmp_path / "broken.json")),
-        report_task(audit=str(tmp_path / "none.json")),
-        report_task(dest=str(tmp_path), audit=str(tmp_path / "good.json")),
-        report_task(),
+        report_task(documents=[str(tmp_path / "broken.yml")]),
+        report_task(documents=[str(tmp_path / "none")]),
+        report_task(dest=str(tmp_path)),
         {**report_task(dest=str(tmp_path)), "check_mode": True},
     )
-    reasons = [result.get("reason") for result in done.results[2:]]
-    assert reasons == [
-        "stale_audit",
-        "bad_audit",
-        "unreadable_audit",
-        "foreign_file",
-        "audit_required",
-        "foreign_file",
-    ]
+    reasons = [result.get("reason") for result in done.results]
+    assert reasons == ["bad_document", "no_such_path", "foreign_file", "foreign_file"]
     assert not (tmp_path / "report").exists()
     assert (tmp_path / "report.html").read_text(encoding="utf-8") == "mine"
 
 
-def test_the_report_alone_reads_its_audit_in_check_mode_too(tmp_path: Path) -> None:
-    """Without the audit's task before it, whether the file is up to date is not known, and it is read as it is."""
+def test_the_report_alone_audits_what_was_rendered_in_check_mode_too(tmp_path: Path) -> None:
+    """Without the role that renders before it, whether the documents are up to date is not known."""
     graph = REPO / "inventories" / "local" / "service_graph.yml"
     given = {"report_src": str(graph), "report_build_dir": str(tmp_path / "build")}
     role = {"ansible.builtin.import_role": {"name": "zerotrust.platform.report"}, "vars": given}
@@ -260,11 +245,11 @@ def test_the_report_alone_reads_its_audit_in_check_mode_too(tmp_path: Path) -> N
     def reported(*arguments: str) -> dict[str, Any]:
         return dict(run_tasks(tmp_path, role, arguments=arguments).last)
 
-    assert reported("--check")["reason"] == "unreadable_audit"
-    audit = {"src": str(graph), "dest": str(tmp_path / "build" / "audit.json")}
-    assert run_tasks(tmp_path, {"zerotrust.platform.service_graph_audit": audit}).status == 0
+    assert "rendered" in reported("--check")["msg"]
+    render = {"src": str(graph), "dest": str(tmp_path / "build" / "rendered")}
+    assert run_tasks(tmp_path, {"zerotrust.platform.service_graph": render}).status == 0
     check = reported("--check")
-    assert (check["changed"], check["findings"]) == (True, 0)
-    assert sorted(path.name for path in (tmp_path / "build").iterdir()) == ["audit.json"]
+    assert (check["changed"], check["missing"], check["open"]) == (True, 0, 0)
+    assert [path.name for path in (tmp_path / "build").iterdir()] == ["rendered"]
     assert reported()["changed"] is True
     assert reported("--check")["changed"] is False

@@ -13,12 +13,9 @@ from html.parser import HTMLParser
 from typing import Any
 
 import pytest
-from ansible_collections.zerotrust.platform.plugins.module_utils._enforcement import points as enforcement_points
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.parse import graph_of
 from ansible_collections.zerotrust.platform.plugins.module_utils._report.assets import STYLE
 from ansible_collections.zerotrust.platform.plugins.module_utils._report.data import (
-    POINTS,
-    fits,
     report_data,
     summary,
     system,
@@ -305,10 +302,6 @@ def test_a_system_that_is_no_enforcement_point_is_what_is_said_of_it() -> None:
     assert (found["title"], found["state"], found["reason"], found["documents"]) == ("dns", "rendered", "by hand", 2)
 
 
-def test_the_names_of_the_enforcement_points_are_theirs() -> None:
-    assert list(enforcement_points.POINTS) == list(POINTS)
-
-
 def test_the_certificates_are_a_system_too() -> None:
     given = {"name": "pki", "title": "Certificates", "state": "applied"}
     kinds = [{"kind": "authority"}, {"kind": "certificate"}, {"kind": "certificate"}]
@@ -322,20 +315,6 @@ def test_the_summary_has_a_line_for_each_system() -> None:
         "Kong: not rendered: the graph does not ask for it.",
         "Report: build/report.html",
     ]
-
-
-def test_an_audit_of_another_graph_is_noticed() -> None:
-    fitting = [flow("web", "api"), flow("api", "x.org", kind="egress", place="services.api.egress[0]")]
-    assert fits(GRAPH, answer(flows=fitting))
-    assert not fits(GRAPH, answer(flows=fitting[:1]))
-    earlier = answer(flows=fitting)
-    del earlier["points"]["istio"]["objects"]
-    with pytest.raises(KeyError, match="objects"):
-        fits(GRAPH, earlier)
-    with pytest.raises(ValueError, match="perhaps"):
-        fits(GRAPH, answer(flows=fitting, points={"istio": point(objects="perhaps")}))
-    with pytest.raises(ValueError, match="call"):
-        fits(GRAPH, answer(flows=[flow("web", "api", points={"istio": "perhaps"})]))
 
 
 def luminance(colour: str) -> float:
