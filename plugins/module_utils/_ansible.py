@@ -33,6 +33,12 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.plan
 #: What a result shows of a plan, and a diff of its changes. The whole plan goes to `plan_file`.
 SHOWN_CHANGES = 100
 
+#: Documented in the fragment `zerotrust.platform.graph`.
+GRAPH_OPTIONS: dict[str, dict[str, Any]] = {
+    "src": {"type": "path", "required": True},
+    "overrides": {"type": "dict"},
+}
+
 #: Documented in the fragment `zerotrust.platform.plan`.
 PLAN_OPTIONS: dict[str, dict[str, Any]] = {
     "plan_file": {"type": "path"},

@@ -168,6 +168,7 @@ from typing import Any, Optional
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.zerotrust.platform.plugins.module_utils._ansible import (
+    GRAPH_OPTIONS,
     PLAN_OPTIONS,
     Module,
     Work,
@@ -183,7 +184,7 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._documents.vali
 )
 from ansible_collections.zerotrust.platform.plugins.module_utils._enforcement.common import Rendered, sourced
 from ansible_collections.zerotrust.platform.plugins.module_utils._enforcement.kong import gateway_of
-from ansible_collections.zerotrust.platform.plugins.module_utils._graph.source import GRAPH_OPTIONS, read_graph
+from ansible_collections.zerotrust.platform.plugins.module_utils._graph.source import read_graph
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.deployment import (
     SECRET_FILES,
     UNCHECKED_FILES,

@@ -301,6 +301,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.zerotrust.platform.plugins.module_utils._ansible import (
+    GRAPH_OPTIONS,
     SYNC_OPTIONS,
     Module,
     Work,
@@ -311,7 +312,7 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._api_keys.given
 from ansible_collections.zerotrust.platform.plugins.module_utils._enforcement.kong import configuration, gateway_of
 from ansible_collections.zerotrust.platform.plugins.module_utils._errors import PlatformError
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.loader import Loaded
-from ansible_collections.zerotrust.platform.plugins.module_utils._graph.source import GRAPH_OPTIONS, read_graph
+from ansible_collections.zerotrust.platform.plugins.module_utils._graph.source import read_graph
 from ansible_collections.zerotrust.platform.plugins.module_utils._kong.api_keys import (
     API_KEYS_OPTIONS,
     ApiKeys,

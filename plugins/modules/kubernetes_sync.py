@@ -229,6 +229,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.zerotrust.platform.plugins.module_utils._ansible import (
+    GRAPH_OPTIONS,
     SYNC_OPTIONS,
     Module,
     Work,
@@ -240,7 +241,7 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._documents.file
 from ansible_collections.zerotrust.platform.plugins.module_utils._enforcement.common import Sourced, sourced
 from ansible_collections.zerotrust.platform.plugins.module_utils._enforcement.istio_rollout import staged
 from ansible_collections.zerotrust.platform.plugins.module_utils._enforcement.points import render
-from ansible_collections.zerotrust.platform.plugins.module_utils._graph.source import GRAPH_OPTIONS, read_graph
+from ansible_collections.zerotrust.platform.plugins.module_utils._graph.source import read_graph
 from ansible_collections.zerotrust.platform.plugins.module_utils._kubernetes.access import ACCESS_OPTIONS, access
 from ansible_collections.zerotrust.platform.plugins.module_utils._kubernetes.apply_set import ApplySet
 from ansible_collections.zerotrust.platform.plugins.module_utils._kubernetes.client import Client

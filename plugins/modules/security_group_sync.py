@@ -191,6 +191,7 @@ errors:
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.zerotrust.platform.plugins.module_utils._ansible import (
+    GRAPH_OPTIONS,
     SYNC_OPTIONS,
     Work,
     require,
@@ -240,7 +241,7 @@ def main() -> None:
             "src": {"type": "list", "elements": "path"},
             "graph": {
                 "type": "dict",
-                "options": {"src": {"type": "path", "required": True}, "overrides": {"type": "dict"}},
+                "options": GRAPH_OPTIONS,
             },
             "security_groups": {"type": "list", "elements": "dict"},
             "owner": {"type": "str"},

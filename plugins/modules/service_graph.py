@@ -141,6 +141,7 @@ errors:
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.zerotrust.platform.plugins.module_utils._ansible import (
+    GRAPH_OPTIONS,
     PLAN_OPTIONS,
     Work,
     refuse_missing,
@@ -155,7 +156,7 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._documents.vali
 from ansible_collections.zerotrust.platform.plugins.module_utils._enforcement.common import Rendered, sourced
 from ansible_collections.zerotrust.platform.plugins.module_utils._enforcement.points import POINTS, concerned
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.model import Graph
-from ansible_collections.zerotrust.platform.plugins.module_utils._graph.source import GRAPH_OPTIONS, read_graph
+from ansible_collections.zerotrust.platform.plugins.module_utils._graph.source import read_graph
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.files import TreePlan, apply_tree, plan_tree
 
 

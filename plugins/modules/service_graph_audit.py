@@ -189,6 +189,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.zerotrust.platform.plugins.module_utils._ansible import (
+    GRAPH_OPTIONS,
     Work,
     by_environment,
     require,
@@ -201,7 +202,7 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._enforcement.co
 from ansible_collections.zerotrust.platform.plugins.module_utils._enforcement.points import POINTS, render
 from ansible_collections.zerotrust.platform.plugins.module_utils._errors import PlatformError, first_of
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.model import Graph
-from ansible_collections.zerotrust.platform.plugins.module_utils._graph.source import GRAPH_OPTIONS, read_graph
+from ansible_collections.zerotrust.platform.plugins.module_utils._graph.source import read_graph
 from ansible_collections.zerotrust.platform.plugins.module_utils._kubernetes.access import ACCESS_OPTIONS, access
 from ansible_collections.zerotrust.platform.plugins.module_utils._kubernetes.client import Client
 from ansible_collections.zerotrust.platform.plugins.module_utils._kubernetes.discovery import Kinds

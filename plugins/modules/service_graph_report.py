@@ -148,12 +148,12 @@ from dataclasses import replace
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.zerotrust.platform.plugins.module_utils._ansible import Work, require, run
+from ansible_collections.zerotrust.platform.plugins.module_utils._ansible import GRAPH_OPTIONS, Work, require, run
 from ansible_collections.zerotrust.platform.plugins.module_utils._audit.audit import audit
 from ansible_collections.zerotrust.platform.plugins.module_utils._documents.files import read
 from ansible_collections.zerotrust.platform.plugins.module_utils._enforcement.common import sourced
 from ansible_collections.zerotrust.platform.plugins.module_utils._enforcement.points import POINTS, render
-from ansible_collections.zerotrust.platform.plugins.module_utils._graph.source import GRAPH_OPTIONS, read_graph
+from ansible_collections.zerotrust.platform.plugins.module_utils._graph.source import read_graph
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.files import apply_tree, plan_tree
 from ansible_collections.zerotrust.platform.plugins.module_utils._report.data import (
     STATES,

@@ -446,6 +446,7 @@ from typing import Optional
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.zerotrust.platform.plugins.module_utils._ansible import (
+    GRAPH_OPTIONS,
     PLAN_OPTIONS,
     Module,
     Work,
@@ -459,7 +460,7 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._documents.vali
 )
 from ansible_collections.zerotrust.platform.plugins.module_utils._enforcement.common import sourced
 from ansible_collections.zerotrust.platform.plugins.module_utils._errors import PlatformError
-from ansible_collections.zerotrust.platform.plugins.module_utils._graph.source import GRAPH_OPTIONS, read_graph
+from ansible_collections.zerotrust.platform.plugins.module_utils._graph.source import read_graph
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.files import apply_tree, plan_tree
 from ansible_collections.zerotrust.platform.plugins.module_utils._spire_install.options import (
     HOSTS,

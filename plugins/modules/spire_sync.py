@@ -214,13 +214,14 @@ import time
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.zerotrust.platform.plugins.module_utils._ansible import (
+    GRAPH_OPTIONS,
     SYNC_OPTIONS,
     Work,
     refuse_missing,
     require,
     run,
 )
-from ansible_collections.zerotrust.platform.plugins.module_utils._graph.source import GRAPH_OPTIONS, read_graph
+from ansible_collections.zerotrust.platform.plugins.module_utils._graph.source import read_graph
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.sync import Settings, prepare
 from ansible_collections.zerotrust.platform.plugins.module_utils._spire.bundles import now
 from ansible_collections.zerotrust.platform.plugins.module_utils._spire.declaration import (

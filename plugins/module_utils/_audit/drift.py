@@ -64,16 +64,16 @@ class Objects:
     """Objects of a cluster by kind, namespace and name."""
 
     def __init__(self, found: Iterable[Document]) -> None:
-        self._all: dict[str, dict[tuple[str, str], Document]] = {}
+        self._all: dict[tuple[str, str], dict[str, Document]] = {}
         for document in found:
             meta = document["metadata"]
-            self._all.setdefault(document["kind"], {})[meta.get("namespace", ""), meta["name"]] = document
+            self._all.setdefault((document["kind"], meta.get("namespace", "")), {})[meta["name"]] = document
 
     def get(self, kind: str, namespace: str, name: str) -> Optional[Document]:
-        return self._all.get(kind, {}).get((namespace, name))
+        return self._all.get((kind, namespace), {}).get(name)
 
     def within(self, kind: str, namespace: str) -> list[Document]:
-        return [found for (place, _name), found in sorted(self._all.get(kind, {}).items()) if place == namespace]
+        return [found for _name, found in sorted(self._all.get((kind, namespace), {}).items())]
 
 
 def drifts(graph: Graph, found: Iterable[Document], points: Sequence[str]) -> list[Drift]:

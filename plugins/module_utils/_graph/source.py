@@ -13,12 +13,6 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._errors import 
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.model import Graph
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.parse import parse
 
-GRAPH_OPTIONS: dict[str, dict[str, Any]] = {
-    "src": {"type": "path", "required": True},
-    "overrides": {"type": "dict"},
-}
-"""Documented in the fragment ``zerotrust.platform.graph``."""
-
 
 def read_graph(src: str, overrides: Optional[Mapping[str, Any]] = None) -> Graph:
     """The graph of a file. Raises GraphError for its mistakes, PlatformError where it cannot be read."""

@@ -33,6 +33,7 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._kubernetes.obj
     APPLIED,
     CRD,
     NAMESPACE,
+    Live,
     Resource,
     kind_of,
     marked,
@@ -40,7 +41,7 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._kubernetes.obj
     parted,
 )
 from ansible_collections.zerotrust.platform.plugins.module_utils._kubernetes.parent import Parent
-from ansible_collections.zerotrust.platform.plugins.module_utils._kubernetes.reading import Live, Reader, parallel
+from ansible_collections.zerotrust.platform.plugins.module_utils._kubernetes.reading import Reader, parallel
 from ansible_collections.zerotrust.platform.plugins.module_utils._kubernetes.shown import shown, whole
 from ansible_collections.zerotrust.platform.plugins.module_utils._kubernetes.states import is_ending
 from ansible_collections.zerotrust.platform.plugins.module_utils._kubernetes.waiting import (
@@ -393,8 +394,8 @@ class Cluster(Provider):
         ours = {item.ref for item in sync.before if item.owned}
         steps = [step for stage in sync.planned.stages for step in stage]
         made = {step.ref for step in steps if step.action != DELETE}
-        gone = {step.ref for step in steps if step.action == DELETE}
-        return Members(frozenset(ours | made), frozenset((ours | made) - gone))
+        deleted = {step.ref for step in steps if step.action == DELETE}
+        return Members(frozenset(ours | made), frozenset((ours | made) - deleted))
 
 
 def _restores(stage: Sequence[Step]) -> bool:

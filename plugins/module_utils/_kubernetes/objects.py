@@ -21,6 +21,9 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._enforcement.co
 from ansible_collections.zerotrust.platform.plugins.module_utils._errors import PlatformError, first_of
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.model import Desired, Path
 
+Live = Mapping[str, Any]
+"""An object as the cluster has it."""
+
 CRD = "CustomResourceDefinition.apiextensions.k8s.io"
 NAMESPACE = "Namespace"
 SECRET = "Secret"  # noqa: S105 - a kind

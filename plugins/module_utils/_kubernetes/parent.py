@@ -13,8 +13,7 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._errors import 
 from ansible_collections.zerotrust.platform.plugins.module_utils._kubernetes import apply_set
 from ansible_collections.zerotrust.platform.plugins.module_utils._kubernetes.apply_set import ApplySet
 from ansible_collections.zerotrust.platform.plugins.module_utils._kubernetes.client import APPLY, Client
-from ansible_collections.zerotrust.platform.plugins.module_utils._kubernetes.objects import parted
-from ansible_collections.zerotrust.platform.plugins.module_utils._kubernetes.reading import Live
+from ansible_collections.zerotrust.platform.plugins.module_utils._kubernetes.objects import Live, parted
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.model import Ref
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.plan import CREATE, UPDATE, Change
 

@@ -14,11 +14,16 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Optional, TypeVar
+from typing import Optional, TypeVar
 
 from ansible_collections.zerotrust.platform.plugins.module_utils._kubernetes.apply_set import PART_OF
 from ansible_collections.zerotrust.platform.plugins.module_utils._kubernetes.client import ApiError, Client
-from ansible_collections.zerotrust.platform.plugins.module_utils._kubernetes.objects import Resource, name_of, parted
+from ansible_collections.zerotrust.platform.plugins.module_utils._kubernetes.objects import (
+    Live,
+    Resource,
+    name_of,
+    parted,
+)
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.model import Ref
 
 #: So many objects of a kind are looked up one by one; for more, the kind is listed.
@@ -26,7 +31,6 @@ SINGLE = 5
 #: In so many namespaces a kind is listed by itself; for more, in all at once.
 FEW_NAMESPACES = 3
 
-Live = Mapping[str, Any]
 _In = TypeVar("_In")
 _Out = TypeVar("_Out")
 

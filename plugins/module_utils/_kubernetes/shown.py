@@ -11,12 +11,10 @@ from typing import Any
 
 from ansible_collections.zerotrust.platform.plugins.module_utils._kubernetes.apply_set import PART_OF
 from ansible_collections.zerotrust.platform.plugins.module_utils._kubernetes.fields import extract, owned
-from ansible_collections.zerotrust.platform.plugins.module_utils._kubernetes.objects import APPLIED
+from ansible_collections.zerotrust.platform.plugins.module_utils._kubernetes.objects import APPLIED, Live
 
 #: What changes with every write, or is our own account of it.
 _BOOKKEEPING = ("managedFields", "resourceVersion", "generation")
-
-Live = Mapping[str, Any]
 
 
 def shown(live: Live, manager: str) -> dict[str, Any]:

@@ -15,8 +15,7 @@ from dataclasses import dataclass
 from typing import Any, Optional
 
 from ansible_collections.zerotrust.platform.plugins.module_utils._kubernetes.json_path import Path, found
-
-Live = Mapping[str, Any]
+from ansible_collections.zerotrust.platform.plugins.module_utils._kubernetes.objects import Live
 
 
 @dataclass(frozen=True)

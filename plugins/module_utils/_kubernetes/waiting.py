@@ -16,8 +16,8 @@ from typing import Any, Optional
 
 from ansible_collections.zerotrust.platform.plugins.module_utils._kubernetes import json_path
 from ansible_collections.zerotrust.platform.plugins.module_utils._kubernetes.client import ApiError, Client
-from ansible_collections.zerotrust.platform.plugins.module_utils._kubernetes.objects import Resource, level
-from ansible_collections.zerotrust.platform.plugins.module_utils._kubernetes.reading import Live, Reader
+from ansible_collections.zerotrust.platform.plugins.module_utils._kubernetes.objects import Live, Resource, level
+from ansible_collections.zerotrust.platform.plugins.module_utils._kubernetes.reading import Reader
 from ansible_collections.zerotrust.platform.plugins.module_utils._kubernetes.states import (
     READY,
     WEBHOOKS,
