@@ -159,7 +159,8 @@ def audit(graph: Graph, documents: Documents, names: Optional[Iterable[str]] = N
     namespaces = [item for item in documents if item.document.get("kind") == "Namespace"]
     world = _world(graph, [JUDGES[name].mentions([*by_point[name], *namespaces]) for name in chosen])
     expected = {name: POINTS[name].expected(graph, world) for name in chosen}
-    actual = {name: JUDGES[name].flows(by_point[name], world) for name in chosen}
+    beside = {name: [item for item in documents if JUDGES[name].beside(item.document)] for name in chosen}
+    actual = {name: JUDGES[name].flows([*by_point[name], *beside[name]], world) for name in chosen}
     findings = [finding for name in chosen for finding in compare(name, expected[name], actual[name], world.services)]
     return Audit(
         graph,

@@ -161,8 +161,8 @@ def render(graph: Graph) -> Rendered:
     for namespace in graph.namespaces:
         files[namespace] += [
             _peer_authentication(graph, MESH_DEFAULT, namespace, {"mtls": {"mode": "STRICT"}}),
-            _object(graph, SECURITY, "AuthorizationPolicy", ALLOW_NOTHING, namespace, {}),
-            _object(graph, NETWORKING, "Sidecar", MESH_DEFAULT, namespace, _outbound([{"hosts": ["~/*"]}])),
+            made(graph, SECURITY, "AuthorizationPolicy", ALLOW_NOTHING, namespace, {}),
+            made(graph, NETWORKING, "Sidecar", MESH_DEFAULT, namespace, _outbound([{"hosts": ["~/*"]}])),
         ]
     for name in sorted(graph.services):
         service = graph.services[name]
@@ -191,7 +191,7 @@ def notes(graph: Graph) -> list[str]:
     ]
 
 
-def _object(graph: Graph, api: str, kind: str, name: str, namespace: str, spec: Mapping[str, Any]) -> Document:
+def made(graph: Graph, api: str, kind: str, name: str, namespace: str, spec: Mapping[str, Any]) -> Document:
     if len(name) > 253:
         # Two names that are equal in their beginning stay two.
         name = name[:244].rstrip(".-") + "-" + hashlib.sha256(name.encode()).hexdigest()[:8]
@@ -215,10 +215,10 @@ def _service(graph: Graph, service: Service, rules: Mapping[Access, list[str]], 
             "action": "ALLOW",
             "rules": [_rule(graph, access, callers) for access, callers in rules.items()],
         }
-        documents.append(_object(graph, SECURITY, "AuthorizationPolicy", name, namespace, spec))
+        documents.append(made(graph, SECURITY, "AuthorizationPolicy", name, namespace, spec))
     documents.append(_destination_rule(graph, service))
     spec = {"workloadSelector": {"labels": selector["matchLabels"]}, **_outbound(_listeners(graph, service, entries))}
-    documents.append(_object(graph, NETWORKING, "Sidecar", name, namespace, spec))
+    documents.append(made(graph, NETWORKING, "Sidecar", name, namespace, spec))
     return documents
 
 
@@ -227,7 +227,7 @@ def _is_network(graph: Graph, name: str) -> bool:
 
 
 def _peer_authentication(graph: Graph, name: str, namespace: str, spec: Mapping[str, Any]) -> Document:
-    return _object(graph, SECURITY, "PeerAuthentication", name, namespace, spec)
+    return made(graph, SECURITY, "PeerAuthentication", name, namespace, spec)
 
 
 def _rule(graph: Graph, access: Access, callers: Iterable[str]) -> dict[str, Any]:
@@ -268,7 +268,7 @@ def _destination_rule(graph: Graph, service: Service) -> Document:
         "tls": {"mode": traffic.tls_mode},
     }
     spec = {"host": graph.fqdn(service), "trafficPolicy": policy}
-    return _object(graph, NETWORKING, "DestinationRule", service.name, service.namespace, spec)
+    return made(graph, NETWORKING, "DestinationRule", service.name, service.namespace, spec)
 
 
 # Egress: ServiceEntries, and the Sidecars through which they are seen.
@@ -331,11 +331,11 @@ def _service_entries(graph: Graph, namespace: str, entries: Entries) -> list[Doc
         pattern = host.startswith("*.")
         spec = _external({"hosts": [host]}, protocols, "NONE" if pattern else "DNS")
         name = f"{host[2:]}-subdomains" if pattern else host
-        documents.append(_object(graph, NETWORKING, "ServiceEntry", name, namespace, spec))
+        documents.append(made(graph, NETWORKING, "ServiceEntry", name, namespace, spec))
     for entry in sorted(entries.networks):
         # Only TCP goes by addresses; any other protocol would also be told apart by a name, and there is none.
         spec = _external({"hosts": [entry.host], "addresses": [entry.destination]}, {entry.port: "TCP"}, "NONE")
-        documents.append(_object(graph, NETWORKING, "ServiceEntry", entry.host, namespace, spec))
+        documents.append(made(graph, NETWORKING, "ServiceEntry", entry.host, namespace, spec))
     return documents
 
 
@@ -407,7 +407,7 @@ def _gateway(graph: Graph, gateway: Gateway) -> list[Document]:
         return []
     hosts = sorted({expose.host or "*" for _service, expose in routes})
     return [
-        _object(graph, NETWORKING, "Gateway", gateway.name, gateway.namespace, _servers(gateway, hosts)),
+        made(graph, NETWORKING, "Gateway", gateway.name, gateway.namespace, _servers(gateway, hosts)),
         *(_virtual_service(graph, gateway, host, routes) for host in hosts),
     ]
 
@@ -438,7 +438,7 @@ def _virtual_service(graph: Graph, gateway: Gateway, host: str, routes: Iterable
         "http": [_route(graph, gateway, service, expose) for service, expose in claims],
     }
     name = f"{gateway.name}.{'any' if host == '*' else host}"
-    return _object(graph, NETWORKING, "VirtualService", name, gateway.namespace, spec)
+    return made(graph, NETWORKING, "VirtualService", name, gateway.namespace, spec)
 
 
 def _route(graph: Graph, gateway: Gateway, service: Service, expose: Expose) -> dict[str, Any]:

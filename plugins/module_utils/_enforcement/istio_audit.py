@@ -93,7 +93,7 @@ _IN_PRINCIPAL = re.compile(r"(?:^|[/*])ns/([^/*]+)/")
 def flows(documents: Documents, world: World) -> FlowSet:
     resources = read(documents)
     egress = Egress(resources, world)
-    inbound = _Inbound(resources, world)
+    inbound = Inbound(resources, world)
     allows, denies = egress.grants(), egress.hidden()
     for service in world.graph.services.values():
         inbound.judge(service, allows, denies)
@@ -116,13 +116,16 @@ class Segment(NamedTuple):
     ports: Intervals
 
 
-class _Inbound:
-    """The policies and mutual TLS modes in front of the graph's services."""
+class Inbound:
+    """The policies and mutual TLS modes in front of the graph's services: those of a sidecar, or of ztunnel."""
 
-    def __init__(self, resources: Resources, world: World) -> None:
+    def __init__(self, resources: Resources, world: World, *, ztunnel: bool = False) -> None:
         self._root = world.graph.mesh.namespace
-        self._matcher = Matcher(world)
-        self._policies = BySelector(resources.policies)
+        self._ztunnel = ztunnel
+        self._matcher = Matcher(world, ztunnel=ztunnel)
+        self.identified = self._matcher.identified
+        policies = resources.policies
+        self._policies = BySelector([one for one in policies if not (ztunnel and one.action == CUSTOM)])
         # A selector in the root namespace selects nothing, unlike that of an AuthorizationPolicy.
         self._workload_modes = BySelector(
             [one for one in resources.peer_authentications if one.selector and one.namespace != self._root]
@@ -154,6 +157,8 @@ class _Inbound:
 
     def _segments(self, service: Service) -> list[Segment]:
         mode, port_modes, _labels = self._modes(service)
+        if self._ztunnel:
+            return self._connections(mode, port_modes)
         http = {port.target: port.is_http for port in service.ports}
         single: dict[tuple[bool, str], list[int]] = defaultdict(list)
         for port in {*http, *port_modes}:
@@ -168,6 +173,14 @@ class _Inbound:
         for segment in segments:
             rest -= segment.ports
         return [*segments, Segment(True, mode, rest)]
+
+    def _connections(self, mode: str, port_modes: Mapping[int, str]) -> list[Segment]:
+        """ztunnel sees no HTTP, and who has an identity keeps it in every mode."""
+        strict = Intervals.of(*((port, port) for port, own in port_modes.items() if own == STRICT))
+        others = Intervals.of(*((port, port) for port, own in port_modes.items() if own != STRICT))
+        rest = ALL_PORTS - strict - others
+        strict, others = (strict | rest, others) if mode == STRICT else (strict, others | rest)
+        return [Segment(False, own, ports) for own, ports in ((STRICT, strict), (PERMISSIVE, others)) if ports]
 
     def judge(self, service: Service, allows: list[Grant], denies: list[Grant]) -> None:
         """Adds the grants and the denials at the service."""

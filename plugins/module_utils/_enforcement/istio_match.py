@@ -46,6 +46,9 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._graph.world im
 
 NOBODY: Ids = frozenset()
 
+OF_CONNECTION = (PRINCIPAL, NAMESPACE, SERVICE_ACCOUNT, SOURCE_IP, SOURCE_TRUST_DOMAIN, PORT, "destination.ip")
+"""What ztunnel takes for no HTTP attribute."""
+
 PRIVATE = ("10.0.0.0/8", "100.64.0.0/10", "172.16.0.0/12", "192.168.0.0/16")
 """Where pods are when the graph does not say it."""
 
@@ -66,8 +69,10 @@ class Matched:
 class Matcher:
     """Answers for one world. What it has answered once it remembers."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, *, ztunnel: bool = False) -> None:
+        """ztunnel: it knows fewer attributes, and takes a principal's ``cluster.local`` as it stands."""
         self._world = world
+        self._ztunnel = ztunnel
         self.identified: Ids = world.everyone
         self.everyone: Ids = world.everyone | world.addresses.everywhere
         self._by_principal: dict[str, set[str]] = defaultdict(set)
@@ -100,9 +105,7 @@ class Matcher:
     def _rule(self, rule: Rule, namespace: str, denies: bool, http: bool, mode: str) -> Optional[Matched]:
         sources, operations = rule.sources, rule.operations
         if not http:
-            seen = [
-                term for terms in (*sources, *operations) for term in terms if term.attribute.startswith("request.")
-            ]
+            seen = [term for terms in (*sources, *operations) for term in terms if self._is_http(term)]
             if seen and not denies:
                 return None
             sources = tuple(tuple(term for term in terms if term not in seen) for terms in sources)
@@ -117,6 +120,9 @@ class Matcher:
             callers = Match(NOBODY, callers.possible)
         return Matched(callers, tuple(_operation(terms) for terms in operations))
 
+    def _is_http(self, term: Term) -> bool:
+        return term.attribute.startswith("request.") or (self._ztunnel and term.attribute not in OF_CONNECTION)
+
     def _all_of(self, terms: Iterable[Term], namespace: str, mode: str) -> Match:
         sure, possible = self.everyone, self.everyone
         for term in terms:
@@ -126,7 +132,10 @@ class Matcher:
 
     def _term(self, term: Term, namespace: str, mode: str) -> Match:
         one = _IDENTITY.get(term.attribute)
-        if one is not None:
+        if self._ztunnel and term.attribute == SOURCE_TRUST_DOMAIN:
+            # It passes over this one, so that the term's rule may match more.
+            match = Match(NOBODY, self.everyone)
+        elif one is not None:
             match = Match(NOBODY, NOBODY)
             if mode != DISABLE:
                 values = [self._cached(one, term.attribute, value, namespace) for value in term.values]
@@ -150,7 +159,7 @@ class Matcher:
 
     def _principal(self, pattern: str, _namespace: str) -> Match:
         domain, _slash, rest = pattern.partition("/")
-        if domain == "cluster.local" and pattern.count("/") == 4:
+        if not self._ztunnel and domain == "cluster.local" and pattern.count("/") == 4:
             pattern = f"{self._world.graph.trust_domain}/{rest}"
         if pattern == "*":
             return Match(self.identified, self.identified)

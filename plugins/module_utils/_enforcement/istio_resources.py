@@ -99,6 +99,8 @@ class AuthorizationPolicy(Resource):
     selector: Mapping[str, str]
     action: str
     rules: tuple[Rule, ...]
+    targets: tuple[tuple[str, str], ...] = ()
+    """Kind and name of what it is attached to, in place of workloads: waypoints judge it, and nobody else."""
 
 
 @dataclass(frozen=True)
@@ -137,6 +139,8 @@ class ServiceEntry(Resource):
 @dataclass
 class Resources:
     policies: list[AuthorizationPolicy] = field(default_factory=list)
+    attached: list[AuthorizationPolicy] = field(default_factory=list)
+    """Those with ``targetRefs``, which sidecars and ztunnel do not read."""
     peer_authentications: list[PeerAuthentication] = field(default_factory=list)
     sidecars: list[Sidecar] = field(default_factory=list)
     service_entries: list[ServiceEntry] = field(default_factory=list)
@@ -151,7 +155,7 @@ def read(documents: Documents) -> Resources:
         if kind == "AuthorizationPolicy":
             policy = _authorization_policy(item)
             if policy:
-                found.policies.append(policy)
+                (found.attached if policy.targets else found.policies).append(policy)
         elif kind == "PeerAuthentication":
             found.peer_authentications.append(_peer_authentication(item))
         elif kind == "Sidecar":
@@ -216,12 +220,18 @@ def _authorization_policy(item: Sourced) -> Optional[AuthorizationPolicy]:
         _rule(rule, f"{label} spec.rules[{index}]")
         for index, rule in enumerate(sequence(spec.get("rules"), f"{label} spec.rules"))
     )
-    # Logging changes nothing, a dry run neither, and what a policy says of gateways and waypoints (targetRefs) their
-    # workloads' sidecars do not read.
-    attached = spec.get("targetRef") or spec.get("targetRefs")
-    if action == AUDIT or attached or str(annotations.get("istio.io/dry-run")) in TRUE:
+    # Logging changes nothing, and a dry run neither.
+    if action == AUDIT or str(annotations.get("istio.io/dry-run")) in TRUE:
         return None
-    return AuthorizationPolicy(label, namespace, name, created, _selector(spec, label), action, rules)
+    selector, targets = _selector(spec, label), tuple(_targets(spec, label))
+    return AuthorizationPolicy(label, namespace, name, created, selector, action, rules, targets)
+
+
+def _targets(spec: Mapping[str, Any], label: str) -> Iterable[tuple[str, str]]:
+    single = [spec["targetRef"]] if spec.get("targetRef") else []
+    for index, value in enumerate(sequence(spec.get("targetRefs"), f"{label} spec.targetRefs") or single):
+        target = mapping(value, f"{label} spec.targetRefs[{index}]", ("group", "kind", "name", "namespace"))
+        yield str(target.get("kind")), str(target.get("name"))
 
 
 def _rule(value: Any, place: str) -> Rule:

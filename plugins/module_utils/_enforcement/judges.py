@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Callable
 
 from ansible_collections.zerotrust.platform.plugins.module_utils._enforcement import (
+    istio_ambient_audit,
     istio_audit,
     kong_audit,
     network_policy_audit,
@@ -35,6 +36,8 @@ class Judge:
     """Whether a document is this point's own."""
     flows: Callable[[Documents, World], FlowSet]
     mentions: Callable[[Documents], Mentions]
+    beside: Callable[[Document], bool] = lambda _document: False
+    """Whether a document is not this point's own, and ``flows`` reads it all the same."""
 
 
 def _of_group(*groups: str) -> Callable[[Document], bool]:
@@ -52,8 +55,20 @@ def _with_key(key: str, kind: type) -> Callable[[Document], bool]:
     return recognises
 
 
+_istio_resource = _of_group("security.istio.io", "networking.istio.io")
+
+
+def _is_istio(document: Document) -> bool:
+    return _istio_resource(document) or istio_ambient_audit.is_waypoint(document)
+
+
+def _istio_flows(documents: Documents, world: World) -> FlowSet:
+    judge = istio_ambient_audit.flows if world.graph.mesh.mode == "ambient" else istio_audit.flows
+    return judge(documents, world)
+
+
 JUDGES: Mapping[str, Judge] = {
-    "istio": Judge(_of_group("security.istio.io", "networking.istio.io"), istio_audit.flows, istio_audit.mentions),
+    "istio": Judge(_is_istio, _istio_flows, istio_audit.mentions, istio_ambient_audit.is_beside),
     "network_policy": Judge(
         network_policy_reader.is_network_policy, network_policy_audit.flows, network_policy_audit.mentions
     ),

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Callable, Optional
+from typing import Any, Callable, Optional
 
 from ansible_collections.zerotrust.platform.plugins.module_utils._enforcement import (
     istio,
+    istio_ambient,
     kong,
     network_policy,
     security_group,
@@ -27,6 +28,10 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._graph.world im
 
 def _nothing(_graph: Graph) -> Sequence[str]:
     return ()
+
+
+def _istio(graph: Graph) -> Any:
+    return istio_ambient if graph.mesh.mode == "ambient" else istio
 
 
 def _always(_graph: Graph) -> bool:
@@ -48,7 +53,13 @@ class Point:
 POINTS: Mapping[str, Point] = {
     point.name: point
     for point in (
-        Point("istio", "Istio", istio.render, istio.expected, notes=istio.notes),
+        Point(
+            "istio",
+            "Istio",
+            lambda graph: _istio(graph).render(graph),
+            lambda graph, world: _istio(graph).expected(graph, world),
+            notes=lambda graph: _istio(graph).notes(graph),
+        ),
         Point("network_policy", "NetworkPolicy", network_policy.render, network_policy.expected),
         Point(
             "security_group",

@@ -101,7 +101,8 @@ def _namespaces(graph: Graph, report: Report) -> None:
 
 def _identities(graph: Graph, report: Report) -> None:
     """Two workloads with one service account are one identity: what one may, the other may (T14)."""
-    owners: dict[str, str] = {}
+    ambient = graph.namespaces if graph.mesh.mode == "ambient" else ()
+    owners = {graph.waypoint(namespace): "the waypoint" for namespace in ambient}
     for section, workload in _workloads(graph, report, ("namespace", "service_account", "trust_domain")):
         place = f"{section}.{workload.name}"
         owner = owners.setdefault(graph.principal(workload), place)

@@ -44,6 +44,8 @@ class Grant:
     cause: str = ""
     """The document that says so, as :func:`label` writes it."""
     conditional: bool = False
+    way: str = ""
+    """Where there are several ways to a callee, which one. A denial is one of its own way alone."""
 
     @property
     def scope(self) -> tuple[str, Intervals, Requests]:
@@ -74,8 +76,8 @@ class FlowSet:
         def those(grants: Sequence[Grant]) -> Iterable[Grant]:
             return (g for g in grants if g.protocol == protocol and port in g.ports and g.requests.matches(request))
 
-        refused = (grant for grant in those(self.denies.get(callee, ())) if not grant.conditional)
-        return _union(those(self.allows.get(callee, ()))) - _union(refused)
+        refused = [grant for grant in those(self.denies.get(callee, ())) if not grant.conditional]
+        return _admitted(list(those(self.allows.get(callee, ()))), refused)
 
 
 def _by_callee(grants: Iterable[Grant]) -> dict[str, list[Grant]]:
@@ -172,8 +174,8 @@ def _compare_callee(
                 declared = _callers(want, request)
                 granting = [grant for grant in allow if grant.requests.matches(request)]
                 refusing = [grant for grant in deny if grant.requests.matches(request)]
-                surely = _less(_union(g for g in granting if not g.conditional), _union(refusing))
-                possibly = _less(_union(granting), _union(g for g in refusing if not g.conditional))
+                surely = _admitted([g for g in granting if not g.conditional], refusing)
+                possibly = _admitted(granting, [g for g in refusing if not g.conditional])
                 too_much, too_little = _less(possibly, declared), _less(declared, surely)
                 if only_callers is not None:
                     too_much, too_little = too_much & only_callers, too_little & only_callers
@@ -196,6 +198,15 @@ def _compare_callee(
 def _union(grants: Iterable[Grant]) -> Ids:
     sets = [grant.callers for grant in grants]
     return sets[0] if len(sets) == 1 else frozenset().union(*sets)
+
+
+def _admitted(granting: Sequence[Grant], refusing: Sequence[Grant]) -> Ids:
+    """Who gets through by any way: granted there, and not refused there."""
+    ways = {grant.way for grant in granting}
+    if len(ways) == 1 and not refusing:
+        return _union(granting)
+    parts = [_less(_union(g for g in granting if g.way == w), _union(g for g in refusing if g.way == w)) for w in ways]
+    return parts[0] if len(parts) == 1 else frozenset().union(*parts)
 
 
 def _less(ids: Ids, others: Ids) -> Ids:

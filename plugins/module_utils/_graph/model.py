@@ -58,6 +58,9 @@ LABELS = MapOf(LABEL_KEY, LABEL_VALUE)
 HTTP_PROTOCOLS = ("http", "grpc")
 """The protocols in which an enforcement point can see method and path."""
 
+WAYPOINT = "waypoint"
+"""The name of a namespace's waypoint in Istio's ambient mode, and of its service account."""
+
 
 @dataclass(frozen=True)
 class Port:
@@ -125,6 +128,11 @@ class Egress:
     allow_internet: bool = field(
         default=False, metadata=spec(FLAG, "Must be true where cidrs hold 0.0.0.0/0 or ::/0: any address is meant.")
     )
+
+
+def exact_hosts(egress: Egress) -> tuple[str, ...]:
+    """The hosts that are one host each."""
+    return tuple(host for host in egress.hosts if not host.startswith("*"))
 
 
 @dataclass(frozen=True)
@@ -419,6 +427,13 @@ class Mesh:
     """The Istio mesh."""
 
     namespace: str = field(default="istio-system", metadata=spec(DNS_LABEL, "The control plane's and root namespace."))
+    mode: str = field(
+        default="sidecar",
+        metadata=spec(
+            choice("sidecar", "ambient"),
+            "The data plane: a sidecar in each pod, or ambient (ztunnel on each node, waypoints where HTTP is judged).",
+        ),
+    )
     traffic: TrafficPolicy = field(
         default_factory=TrafficPolicy, metadata=spec(TRAFFIC, "How clients treat services that say nothing themselves.")
     )
@@ -501,6 +516,24 @@ class Graph:
     def flows(self) -> tuple[Flow, ...]:
         """Every declared flow to a service, resolved."""
         return declared_flows(self)
+
+    @cached_property
+    def waypoints(self) -> frozenset[str]:
+        """The namespaces that need a waypoint: ambient mode judges methods, paths and host names nowhere else."""
+        if self.mesh.mode != "ambient":
+            return frozenset()
+        networks = {name for name, caller in self.callers.items() if caller.is_network}
+        judged = {
+            self.services[flow.callee].namespace
+            for flow in self.flows
+            if (flow.methods or flow.paths) and flow.caller not in networks
+        }
+        named = {service.namespace for service in self.services.values() if any(map(exact_hosts, service.egress))}
+        return frozenset(judged | named)
+
+    def waypoint(self, namespace: str) -> str:
+        """The principal of a namespace's waypoint. istiod names its service account like its Gateway."""
+        return f"{self.trust_domain}/ns/{namespace}/sa/{WAYPOINT}"
 
     @property
     def namespaces(self) -> tuple[str, ...]:

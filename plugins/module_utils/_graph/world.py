@@ -14,6 +14,7 @@ The others are represented by a few ids, one for each way in which policies can 
                     somebody without a mesh identity
 ``host:NAME``       an external host by name; ``host:*`` any host that is not mentioned
 ``platform:dns``    the cluster's DNS; ``platform:istiod`` the mesh's control plane
+``waypoint:NS``     the waypoint of a namespace, in Istio's ambient mode
 ``pods:SEL in NS``  pods that nobody declared and a policy selects by their labels
 ``group:ID``        members of a security group that nobody declared; ``prefix-list:ID`` the networks of AWS's list
 ``client:anyone``   a gateway's client who shows no credentials; ``client:consumer`` one who shows a consumer's
@@ -32,7 +33,13 @@ from dataclasses import dataclass
 from typing import Optional, Union
 
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.fields import INTERNET, METADATA
-from ansible_collections.zerotrust.platform.plugins.module_utils._graph.model import Caller, Gateway, Graph, Service
+from ansible_collections.zerotrust.platform.plugins.module_utils._graph.model import (
+    WAYPOINT,
+    Caller,
+    Gateway,
+    Graph,
+    Service,
+)
 
 Network = Union[ipaddress.IPv4Network, ipaddress.IPv6Network]
 
@@ -43,6 +50,9 @@ DNS = "platform:dns"
 ISTIOD = "platform:istiod"
 ISTIOD_PORT = 15012
 """Where sidecars get their configuration and certificates (Istio, "Ports used by Istio")."""
+
+WAYPOINT_LABELS = {"gateway.networking.k8s.io/gateway-name": WAYPOINT}
+"""What istiod puts on a waypoint's pods."""
 
 CLIENT = "client:anyone"
 CONSUMER = "client:consumer"
@@ -165,6 +175,8 @@ class World:
         self._add(Workload(DNS, dns.namespace, dns.labels, f"{graph.trust_domain}/ns/{dns.namespace}/sa/coredns"))
         mesh = graph.mesh.namespace
         self._add(Workload(ISTIOD, mesh, {"app": "istiod"}, f"{graph.trust_domain}/ns/{mesh}/sa/istiod"))
+        for name in sorted(graph.waypoints):
+            self._add(Workload(waypoint(name), name, WAYPOINT_LABELS, graph.waypoint(name)))
         for name in sorted({*(w.namespace for w in self.workloads.values()), *namespaces, ANYWHERE}):
             self.namespaces[name] = {"kubernetes.io/metadata.name": name, **namespaces.get(name, {})}
             self._add(Workload(stranger(name), name, {}, f"{graph.trust_domain}/ns/{name}/sa/{ANYWHERE}"))
@@ -202,6 +214,10 @@ def stranger(namespace: str) -> str:
     return f"stranger:{namespace}"
 
 
+def waypoint(namespace: str) -> str:
+    return f"waypoint:{namespace}"
+
+
 def describe(ids: Iterable[str], graph: Graph) -> tuple[str, ...]:
     """The ids as a reader should see them, sorted."""
     networks = {f"ip:{cidr}": caller.name for caller in graph.callers.values() for cidr in caller.cidrs}
@@ -223,6 +239,7 @@ _FIXED = {
 
 _KINDS = {
     "stranger": "any other workload of namespace ",
+    "waypoint": "the waypoint of namespace ",
     "pods": "pods ",
     "group": "security group ",
     "prefix-list": "prefix list ",
