@@ -20,6 +20,10 @@ BIN := $(VENV)/bin
 LINK := $(VENV)/collections/ansible_collections/zerotrust/platform
 READY := $(VENV)/.ready
 OLDER_CORES := 2.17 2.18
+STACK := .venv-stack
+STACK_FILES := roles/compose_stack/files
+STACK_LOCK := --python-version 3.11 --universal --generate-hashes --no-emit-index-url --no-emit-find-links \
+	--custom-compile-command "make lock" --quiet
 
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
@@ -51,6 +55,9 @@ $(READY): requirements.lock
 lock: $(READY)  ## Bring requirements.lock up to date with requirements.in (UPGRADE=1: newest of everything)
 	@$(BIN)/uv pip compile requirements.in -o requirements.lock --python-version 3.11 --universal --generate-hashes \
 		--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" --quiet $(if $(UPGRADE),--upgrade)
+	@$(BIN)/uv pip compile tests/stack/requirements.in -o tests/stack/requirements.lock $(STACK_LOCK) $(if $(UPGRADE),--upgrade)
+	@for program in $(STACK_FILES)/*/requirements.in; do \
+		$(BIN)/uv pip compile $$program -o $${program%.in}.txt -c tests/stack/requirements.lock $(STACK_LOCK) --no-annotate --upgrade; done
 
 # --- The main job
 
@@ -63,7 +70,7 @@ demo: setup  ## Run playbooks/site.yml on inventories/local (INVENTORY=name: ano
 # --- Checks. pytest comes last, so that its summary is the end of the output.
 
 .PHONY: test
-test: setup lint sanity coverage pytest  ## Everything that must hold: lint, ansible-test sanity, unit and integration tests
+test: setup lint sanity coverage stack pytest  ## Everything that must hold: lint, ansible-test sanity, unit and integration tests
 
 .PHONY: lint
 lint: setup  ## ruff, mypy, yamllint, ansible-lint, antsibull-changelog, antsibull-docs, role READMEs, reuse
@@ -89,6 +96,19 @@ coverage: setup  ## Every branch of the engine's planner is taken by its tests
 	@$(say) "coverage of the planner"
 	@coverage run -m pytest -q tests/unit/reconcile/test_planner.py
 	@coverage report
+
+.PHONY: stack
+stack: $(STACK)/.ready  ## The programs of the compose stack's images: mypy and their tests
+	@$(say) "mypy: the programs of the compose stack"
+	@$(STACK)/bin/mypy --config-file tests/stack/pyproject.toml --cache-dir .cache/mypy-stack
+	@$(say) "pytest: the programs of the compose stack"
+	@$(STACK)/bin/pytest -q tests/stack $(ARGS)
+
+$(STACK)/.ready: tests/stack/requirements.lock | setup
+	@$(say) "Setting up $(STACK) from tests/stack/requirements.lock (once, about a minute)"
+	@test -x $(STACK)/bin/python || $(PYTHON) -m venv $(STACK)
+	@uv pip sync --quiet --python $(STACK)/bin/python --require-hashes tests/stack/requirements.lock
+	@touch $@
 
 .PHONY: pytest
 pytest: setup
