@@ -102,7 +102,7 @@ stack: $(STACK)/.ready  ## The programs of the compose stack's images: mypy and 
 	@$(say) "mypy: the programs of the compose stack"
 	@$(STACK)/bin/mypy --config-file tests/stack/pyproject.toml --cache-dir .cache/mypy-stack
 	@$(say) "pytest: the programs of the compose stack"
-	@$(STACK)/bin/pytest -q tests/stack $(ARGS)
+	@$(STACK)/bin/pytest -q -c tests/stack/pyproject.toml --rootdir . tests/stack $(ARGS)
 
 $(STACK)/.ready: tests/stack/requirements.lock | setup
 	@$(say) "Setting up $(STACK) from tests/stack/requirements.lock (once, about a minute)"
