@@ -42,6 +42,7 @@ KONG_CLIENTS = frozenset((CLIENT, CONSUMER))
 """Who calls at Kong: there are no workloads before a gateway."""
 
 SPIRE = "spire"
+NETWORK_POLICY = "network_policy"
 
 SHOWN_CALLERS = 10
 
@@ -161,14 +162,14 @@ def audit(graph: Graph, documents: Documents, names: Optional[Iterable[str]] = N
     expected = {name: POINTS[name].expected(graph, world) for name in chosen}
     beside = {name: [item for item in documents if JUDGES[name].beside(item.document)] for name in chosen}
     actual = {name: JUDGES[name].flows([*by_point[name], *beside[name]], world) for name in chosen}
-    findings = [finding for name in chosen for finding in compare(name, expected[name], actual[name], world.services)]
+    findings = [finding for name in chosen for finding in compare(name, expected[name], actual[name], world.owned)]
     return Audit(
         graph,
         {name: len(by_point[name]) for name in chosen},
         {name: _objects(by_point[name]) for name in chosen},
         _rows(graph, world, expected, findings),
         findings,
-        [_elsewhere(finding, expected, actual) for finding in findings],
+        [_elsewhere(finding, expected, actual, graph) for finding in findings],
         _notes(graph, chosen, names),
     )
 
@@ -204,14 +205,18 @@ def _notes(graph: Graph, chosen: Sequence[str], names: Optional[Iterable[str]]) 
     ]
 
 
-def _elsewhere(finding: Finding, expected: Mapping[str, FlowSet], actual: Mapping[str, FlowSet]) -> dict[str, str]:
+def _elsewhere(
+    finding: Finding, expected: Mapping[str, FlowSet], actual: Mapping[str, FlowSet], graph: Graph
+) -> dict[str, str]:
+    # An identity is no flow, so SPIRE can neither contradict nor be contradicted. Nor can a NetworkPolicy in ambient
+    # mode, which sees tunnels between pods.
+    alone = (SPIRE, NETWORK_POLICY) if graph.mesh.mode == "ambient" else (SPIRE,)
     port = finding.ports.pairs[0][0]
     request = finding.requests[0] if finding.requests else Request()
     said = {}
     for name, flowset in actual.items():
         known = finding.callee in flowset.allows or finding.callee in expected[name].allows
-        # An identity is no flow, so SPIRE can neither contradict nor be contradicted.
-        if known and name != finding.point and SPIRE not in (name, finding.point):
+        if known and name != finding.point and name not in alone and finding.point not in alone:
             allowed = flowset.admitted(finding.callee, finding.protocol, port, request) & finding.callers
             said[name] = ALLOWED if allowed else REFUSED
     return said

@@ -45,14 +45,13 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._graph.model im
     exact_hosts,
 )
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.requests import ANY_REQUEST, Requests
-from ansible_collections.zerotrust.platform.plugins.module_utils._graph.world import World, waypoint
+from ansible_collections.zerotrust.platform.plugins.module_utils._graph.world import HBONE_PORT, World, waypoint
 
 Outside = dict[tuple[str, str], dict[int, set[str]]]
 """By namespace and host, by port: names of services."""
 
 GATEWAY_GROUP = "gateway.networking.k8s.io"
 WAYPOINT_CLASS = "istio-waypoint"
-HBONE_PORT = 15008
 MODE, USE_WAYPOINT, INGRESS_USE_WAYPOINT = (
     f"istio.io/{name}" for name in ("dataplane-mode", "use-waypoint", "ingress-use-waypoint")
 )

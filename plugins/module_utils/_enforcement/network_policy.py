@@ -19,6 +19,9 @@ internet without special ranges. Neither holds the cluster's own networks or a c
 A gateway or a declared workload caller that lives in a namespace with services falls under its ``default-deny`` too,
 so it gets a policy with its declared calls; a gateway may be reached from anywhere, as clients are what it is for.
 Kubelet's probes come from the node and pass (Kubernetes, "Network Policies": traffic from the pod's node).
+
+In ambient mode pods need no way to istiod, but waypoints do. ``allow-probes`` lets kubelet's probes in, whose address
+is changed there, and the waypoint of a namespace has one, too. Who connects to whom: ``network_policy_ambient.py``.
 """
 
 from __future__ import annotations
@@ -36,9 +39,14 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._enforcement.co
     metadata,
     unique,
 )
+from ansible_collections.zerotrust.platform.plugins.module_utils._enforcement.network_policy_ambient import (
+    edges,
+    leaving,
+    waypoints,
+)
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.fields import INTERNET, METADATA
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.flowset import TCP, UDP, FlowSet, Grant
-from ansible_collections.zerotrust.platform.plugins.module_utils._graph.intervals import Intervals
+from ansible_collections.zerotrust.platform.plugins.module_utils._graph.intervals import ALL_PORTS, Intervals
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.model import (
     Caller,
     Egress,
@@ -50,6 +58,7 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._graph.world im
     DNS,
     ISTIOD,
     ISTIOD_PORT,
+    PROBES,
     SPECIAL_RANGES,
     World,
 )
@@ -67,17 +76,22 @@ NAMESPACE_LABEL = "kubernetes.io/metadata.name"
 SHARED_NAMES = ("default-deny", "allow-dns", "allow-istiod")
 """The policies that every namespace gets."""
 
+AMBIENT_NAMES = ("default-deny", "allow-dns", "allow-probes", "allow-waypoint")
+"""In ambient mode, with that of the waypoint."""
+
 End = Union[Service, Caller, Gateway]
 
 
 def render(graph: Graph) -> Rendered:
     """One file for each namespace of the graph: ``network_policy/<namespace>.yml``."""
-    ends: dict[str, End] = {**graph.services, **graph.callers, **graph.gateways}
+    ends = _ends(graph)
     callers: dict[str, dict[int, set[str]]] = defaultdict(lambda: defaultdict(set))
     callees: dict[str, dict[str, set[int]]] = defaultdict(lambda: defaultdict(set))
-    for flow in graph.flows:
-        callers[flow.callee][flow.port.target].add(flow.caller)
-        callees[flow.caller][flow.callee].add(flow.port.target)
+    for edge in edges(graph):
+        callers[edge.callee][edge.port].add(edge.caller)
+        callees[edge.caller][edge.callee].add(edge.port)
+    outside = dict(leaving(graph))
+    gates = waypoints(graph)
     members: dict[str, list[End]] = {namespace: [] for namespace in graph.namespaces}
     for _name, end in sorted(ends.items()):
         if end.namespace in members:
@@ -88,10 +102,11 @@ def render(graph: Graph) -> Rendered:
         for port, names in sorted(callers[end.name].items()):
             peers = [peer for name in sorted(names) for peer in _peers(ends[name])]
             ingress.append({"from": peers, "ports": [_port(port)]})
-        egress = _calls(graph, callees[end.name])
-        if isinstance(end, Service):
-            egress += _external(graph, end.egress)
-        name = apart(end.name, SHARED_NAMES)
+        egress = _calls(ends, callees[end.name]) + _external(graph, outside.get(end.name, ()))
+        name = _own_name(graph, end)
+        if end.name in gates:
+            name = "allow-waypoint"
+            egress.append(_reach_istiod(graph))
         return _policy(graph, name, end.namespace, end.labels, ingress=ingress, egress=egress)
 
     return {
@@ -106,34 +121,47 @@ def around(graph: Graph, gateway: Gateway, ports: Iterable[int]) -> list[Documen
     Clients reach the gateway on these ports, it reaches what the graph says, and all else is denied.
     """
     callees: dict[str, set[int]] = defaultdict(set)
-    for flow in graph.flows:
-        if flow.caller == gateway.name:
-            callees[flow.callee].add(flow.port.target)
+    for edge in edges(graph):
+        if edge.caller == gateway.name:
+            callees[edge.callee].add(edge.port)
     ingress = [{"ports": [_port(port) for port in ports]}]
-    name = apart(gateway.name, SHARED_NAMES)
-    own = _policy(graph, name, gateway.namespace, gateway.labels, ingress=ingress, egress=_calls(graph, callees))
+    egress = _calls(_ends(graph), callees)
+    own = _policy(graph, _own_name(graph, gateway), gateway.namespace, gateway.labels, ingress=ingress, egress=egress)
     return [*_shared(graph, gateway.namespace), own]
 
 
-def _calls(graph: Graph, callees: Mapping[str, Iterable[int]]) -> list[dict[str, Any]]:
+def _ends(graph: Graph) -> dict[str, End]:
+    return {**graph.services, **graph.callers, **graph.gateways, **waypoints(graph)}
+
+
+def _own_name(graph: Graph, end: End) -> str:
+    return apart(end.name, AMBIENT_NAMES if graph.mesh.mode == "ambient" else SHARED_NAMES)
+
+
+def _calls(ends: Mapping[str, End], callees: Mapping[str, Iterable[int]]) -> list[dict[str, Any]]:
     return [
-        {"to": [_pods(graph.services[name])], "ports": [_port(port) for port in sorted(ports)]}
+        {"to": [_pods(ends[name])], "ports": [_port(port) for port in sorted(ports)]}
         for name, ports in sorted(callees.items())
     ]
 
 
 def _shared(graph: Graph, namespace: str) -> list[Document]:
     dns = _peer(graph.cluster.dns.namespace, graph.cluster.dns.labels)
-    istiod = _peer(graph.mesh.namespace, {"app": "istiod"})
     # One entry a protocol: a second `protocol` in the same entry would replace the first.
     ask_dns = {"to": [dns], "ports": [_port(DNS_PORT, UDP), _port(DNS_PORT, TCP)]}
-    reach_istiod = {"to": [istiod], "ports": [_port(ISTIOD_PORT)]}
     deny, allow_dns, allow_istiod = SHARED_NAMES
-    return [
+    both = [
         _policy(graph, deny, namespace, {}, ingress=[], egress=[]),
         _policy(graph, allow_dns, namespace, {}, egress=[ask_dns]),
-        _policy(graph, allow_istiod, namespace, {}, egress=[reach_istiod]),
     ]
+    if graph.mesh.mode == "ambient":
+        probes = {"from": [{"ipBlock": {"cidr": PROBES}}], "ports": [{"protocol": TCP}]}
+        return [*both, _policy(graph, "allow-probes", namespace, {}, ingress=[probes])]
+    return [*both, _policy(graph, allow_istiod, namespace, {}, egress=[_reach_istiod(graph)])]
+
+
+def _reach_istiod(graph: Graph) -> dict[str, Any]:
+    return {"to": [_peer(graph.mesh.namespace, {"app": "istiod"})], "ports": [_port(ISTIOD_PORT)]}
 
 
 def _policy(
@@ -205,16 +233,20 @@ def _excepted(cidr: str, public: bool, cluster: tuple[str, ...]) -> tuple[str, .
 def expected(graph: Graph, world: World) -> FlowSet:
     """The declared flows by port (a NetworkPolicy sees no methods and paths), DNS and the way to istiod."""
     callers: dict[tuple[str, int], set[str]] = defaultdict(set)
-    for flow in graph.flows:
-        callers[flow.callee, flow.port.target].update(world.callers(flow.caller))
-    everybody = world.services
+    for edge in edges(graph):
+        callers[edge.callee, edge.port].update(world.callers(edge.caller))
+    everybody = world.owned
+    controlled = everybody
     grants = [Grant(frozenset(ids), callee, Intervals.one(port)) for (callee, port), ids in callers.items()]
     grants += [Grant(everybody, DNS, Intervals.one(DNS_PORT), protocol=protocol) for protocol in (UDP, TCP)]
-    grants.append(Grant(everybody, ISTIOD, Intervals.one(ISTIOD_PORT)))
+    if graph.mesh.mode == "ambient":
+        controlled = world.owned - world.services
+        grants += [Grant(world.addresses.within(PROBES), callee, ALL_PORTS) for callee in everybody]
+    grants.append(Grant(controlled, ISTIOD, Intervals.one(ISTIOD_PORT)))
     outside: dict[tuple[tuple[str, ...], int], set[str]] = defaultdict(set)
-    for service in graph.services.values():
-        for entry in service.egress:
-            outside[entry.cidrs, entry.port].add(service.name)
+    for name, entries in leaving(graph):
+        for entry in entries:
+            outside[entry.cidrs, entry.port].add(name)
     for (cidrs, port), names in outside.items():
         ids, ports = frozenset(names), Intervals.one(port)
         grants += [Grant(ids, callee, ports) for callee in _destinations(graph, world, cidrs)]

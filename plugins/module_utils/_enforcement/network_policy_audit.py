@@ -209,6 +209,6 @@ def flows(documents: Documents, world: World) -> FlowSet:
         return (*leaving.get(callee, ()), *freely)
 
     return FlowSet.of(
-        meet(ends.everybody, inward, outward, world.services),
+        meet(ends.everybody, inward, outward, world.owned),
         refused_by=Refusal(entering, leaving, isolating_in, isolating_out),
     )

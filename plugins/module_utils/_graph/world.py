@@ -51,6 +51,12 @@ ISTIOD = "platform:istiod"
 ISTIOD_PORT = 15012
 """Where sidecars get their configuration and certificates (Istio, "Ports used by Istio")."""
 
+HBONE_PORT = 15008
+"""Where ztunnel and waypoints take what is sent inside of the mesh in ambient mode."""
+
+PROBES = "169.254.7.127/32"
+"""Where kubelet's probes come from in ambient mode (Istio, "Ambient and Kubernetes NetworkPolicy")."""
+
 WAYPOINT_LABELS = {"gateway.networking.k8s.io/gateway-name": WAYPOINT}
 """What istiod puts on a waypoint's pods."""
 
@@ -185,11 +191,14 @@ class World:
                 *cidrs,
                 *SPECIAL_RANGES,
                 *METADATA,
+                *((PROBES,) if graph.mesh.mode == "ambient" else ()),
                 *graph.cluster.cidrs,
                 *(cidr for caller in graph.callers.values() for cidr in caller.cidrs),
                 *(cidr for service in graph.services.values() for egress in service.egress for cidr in egress.cidrs),
             ]
         )
+        self.owned: frozenset[str] = self.services.union(map(waypoint, graph.waypoints))
+        """Whose flows are judged, whoever is at the other end."""
         self.everyone: frozenset[str] = frozenset(self.workloads)
         """Every workload, strangers among them, without addresses and hosts."""
 

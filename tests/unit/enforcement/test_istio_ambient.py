@@ -32,18 +32,19 @@ def ambient(data: dict[str, Any]) -> Graph:
     return graph_of({**data, "mesh": {**data.get("mesh", {}), "mode": "ambient"}})
 
 
-def rendered(graph: Graph) -> Documents:
-    return [copy.deepcopy(dict(one)) for documents in render(graph, ["istio"]).values() for one in documents]
+def rendered(graph: Graph, point: str = "istio") -> Documents:
+    return [copy.deepcopy(dict(one)) for documents in render(graph, [point]).values() for one in documents]
 
 
-def findings(graph: Graph, documents: Documents) -> list[Finding]:
-    return list(audit(graph, [Sourced(document) for document in documents], ["istio"]).findings)
+def findings(graph: Graph, documents: Documents, point: str = "istio") -> list[Finding]:
+    return list(audit(graph, [Sourced(document) for document in documents], [point]).findings)
 
 
 @given(graphs())
 def test_render_then_audit_finds_nothing(data: dict[str, Any]) -> None:
     graph = ambient(data)
-    assert findings(graph, rendered(graph)) == []
+    for point in ("istio", "network_policy"):
+        assert findings(graph, rendered(graph, point), point) == []
 
 
 def test_a_generated_graph_audits_clean() -> None:
@@ -54,7 +55,7 @@ def test_a_generated_graph_audits_clean() -> None:
 @pytest.mark.parametrize("name", ["local", "production", "online_boutique"])
 def test_the_examples_audit_clean_in_ambient_mode(name: str) -> None:
     graph = read_graph(str(REPO / "inventories" / name / "service_graph.yml"), AMBIENT)
-    documents = [Sourced(one) for found in render(graph, ["istio"]).values() for one in found]
+    documents = [Sourced(one) for found in render(graph).values() for one in found]
     assert audit(graph, documents).findings == []
 
 
@@ -320,6 +321,46 @@ def test_an_account_of_the_waypoints_name_is_refused() -> None:
     with pytest.raises(PlatformError) as refused:
         ambient({"name": "shop", "trust_domain": "example.org", "services": {"waypoint": {"port": 80}}})
     assert "'waypoint' in namespace 'shop' is the waypoint's identity already" in str(refused.value)
+
+
+def test_network_policies_let_the_tunnels_through_and_no_plain_text() -> None:
+    """Who is in the mesh comes by HBONE, and api, whose callers name paths, is reached from its waypoint only."""
+    documents = {
+        f"{one['metadata']['namespace']}/{one['metadata']['name']}": one["spec"]
+        for one in rendered(SHOP, "network_policy")
+    }
+
+    def entering(name: str) -> set[tuple[str, int]]:
+        return {
+            (
+                peer.get("ipBlock", {}).get("cidr") or next(iter(peer["podSelector"]["matchLabels"].values())),
+                port["port"],
+            )
+            for rule in documents[name]["ingress"]
+            for peer in rule["from"]
+            for port in rule["ports"]
+        }
+
+    assert entering("shop/api") == {("waypoint", 15008)}
+    assert entering("shop/cache") == {("waypoint", 15008), ("web", 15008)}
+    assert entering("data/db") == {("api", 15008)}
+    assert entering("shop/web") == {("203.0.113.0/24", 8080)}
+    assert entering("shop/allow-waypoint") == {("web", 15008), ("prometheus", 15008), ("api", 15008)}
+    assert documents["shop/allow-probes"]["ingress"][0]["from"] == [{"ipBlock": {"cidr": "169.254.7.127/32"}}]
+    assert "data/allow-waypoint" not in documents
+    assert "shop/allow-istiod" not in documents
+
+
+def test_who_leaves_by_the_waypoint_leaves_by_no_other_way() -> None:
+    documents = rendered(SHOP, "network_policy")
+    assert findings(SHOP, documents, "network_policy") == []
+    (own,) = [one["spec"] for one in documents if one["metadata"]["name"] == "api"]
+    own["egress"].append(
+        {"to": [{"ipBlock": {"cidr": "198.51.100.0/24"}}], "ports": [{"port": 443, "protocol": "TCP"}]}
+    )
+    assert [
+        (one.kind, *one.callers, one.callee, str(one.ports)) for one in findings(SHOP, documents, "network_policy")
+    ] == [("open", "api", "ip:198.51.100.0/24", "443")]
 
 
 def test_what_ambient_mode_cannot_enforce_is_said() -> None:
