@@ -6,11 +6,14 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.live.docker_engine import Engine
 from tests.live.go_tools import tool_path
 from tests.live.processes import Processes
 
@@ -25,3 +28,16 @@ def tool() -> Callable[..., Path]:
 def processes(tmp_path: Path) -> Iterator[Processes]:
     with Processes(tmp_path / "logs") as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def engine() -> Iterator[Engine]:
+    """A Docker engine that ends with the tests."""
+    if os.geteuid() != 0 or not all(map(shutil.which, ("ip", "nsenter"))):
+        pytest.skip("a Docker engine needs root, iproute2 and util-linux")
+    running = Engine()
+    try:
+        running.start()
+        yield running
+    finally:
+        running.remove()

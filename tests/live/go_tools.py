@@ -30,6 +30,7 @@ TOOLS = HERE / "tools"
 CGO = ("spire",)
 #: What a release says of itself, and a build from the proxy does not know.
 VERSIONS = {
+    "compose": {"github.com/docker/compose/v2/internal.Version": "v2.40.3"},
     "istio": {f"istio.io/istio/pkg/version.build{name}": "1.31.0" for name in ("Version", "Tag")},
     "kubernetes": {"k8s.io/component-base/version.gitVersion": "v1.36.3"},
 }
