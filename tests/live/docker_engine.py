@@ -64,10 +64,8 @@ class Engine:
 
     def run(self, *command: object, **options: Any) -> str:
         """What a command writes, run with this engine as its own; fails with what it says of its failure."""
-        done = subprocess.run(
-            [str(part) for part in command],
-            **{"env": self.environment, "capture_output": True, "text": True, "check": False, **options},
-        )
+        settings = {"env": self.environment, "capture_output": True, "text": True, **options}
+        done = subprocess.run([str(part) for part in command], check=False, **settings)
         assert done.returncode == 0, f"{' '.join(map(str, command))}\n{done.stdout}\n{done.stderr}"
         return str(done.stdout)
 
