@@ -1,0 +1,4 @@
+# SPDX-FileCopyrightText: 2026 zerotrust.platform contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The schema's versions, in order."""
