@@ -54,7 +54,7 @@ def away(directory: Path) -> dict[str, str]:
 def installed(artefact: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A collections path that holds nothing but the artefact."""
     directory = tmp_path_factory.mktemp("installed")
-    command = ["ansible-galaxy", "collection", "install", "--offline", "-p", str(directory), str(artefact)]
+    command = ["ansible-galaxy", "collection", "install", "--offline", "--no-deps", "-p", str(directory), str(artefact)]
     subprocess.run(command, check=True, capture_output=True, env=away(directory))
     return directory
 

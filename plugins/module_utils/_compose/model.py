@@ -223,6 +223,10 @@ class Stack:
     user: str = field(
         default="1000:1000", metadata=spec(text("uid:gid", r"[1-9][0-9]*:[1-9][0-9]*"), "Who everything runs as.")
     )
+    socket: str = field(
+        default="/var/run/docker.sock",
+        metadata=spec(FILE, "The engine's socket on the host. Default: /var/run/docker.sock."),
+    )
     socket_group: int = field(
         default=0, metadata=spec(whole("a group's number", 0, 2**31), "The group that may use the engine's socket.")
     )

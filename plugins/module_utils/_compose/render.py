@@ -79,7 +79,7 @@ def _service(stack: Stack, service: Service, networks: list[Wire]) -> dict[str, 
         values = {name: value.replace("{address}", address) for name, value in service.environment.items()}
         found["environment"] = _escaped(values)
     found["secrets"] = [{"source": name, "target": f"/run/secrets/{name}"} for name in service.secrets]
-    found["volumes"] = _mounts(service)
+    found["volumes"] = _mounts(stack, service)
     if service.configs:
         found["labels"] = {"platform.zerotrust.config": _digest(service)}
     if service.engine_socket:
@@ -150,14 +150,16 @@ def _hardened(stack: Stack, service: Service) -> dict[str, Any]:
     }
 
 
-def _mounts(service: Service) -> list[dict[str, Any]]:
+def _mounts(stack: Stack, service: Service) -> list[dict[str, Any]]:
     configs = [
         {"type": "bind", "source": f"./config/{name}", "target": target, "read_only": True}
         for target, name in service.configs.items()
     ]
     volumes = [{"type": "volume", "source": name, "target": target} for name, target in service.volumes.items()]
     # Read-only is the mount: whoever may connect to a socket may do all that it allows.
-    socket = [{"type": "bind", "source": SOCKET, "target": SOCKET, "read_only": True}] if service.engine_socket else []
+    socket = (
+        [{"type": "bind", "source": stack.socket, "target": SOCKET, "read_only": True}] if service.engine_socket else []
+    )
     return [*configs, *volumes, *socket]
 
 
