@@ -12,7 +12,8 @@ not tell whether that is so; a live cluster does. Each difference is a :class:`D
 namespace_missing              a namespace of the graph is not there
 default_deny_missing           a namespace without a NetworkPolicy that selects all pods and lets nothing in or out
 allow_nothing_missing          a namespace without an AuthorizationPolicy that allows nothing
-no_injection                   a namespace whose labels do not ask for sidecars (or for ambient mode)
+no_injection                   a namespace whose labels do not ask for sidecars, or for ambient mode
+no_waypoint                    a namespace whose labels do not lead to its waypoint
 service_missing, port_missing  a service of the graph, or a port of it, is not there
 wrong_target                   a Service's port leads to another port of the pods
 wrong_protocol                 a port with methods or paths that Istio does not take for HTTP, so that rules never match
@@ -21,7 +22,8 @@ no_pods                        no pod has the labels by which policies select th
 undeclared_pod                 a pod of a namespace of ours that belongs to no declared workload
 service_account_missing        a service's account, its identity, is not there
 wrong_service_account          pods that run as somebody else
-sidecar_missing                pods without a sidecar: they have no identity, and no policy of Istio's holds there
+sidecar_missing                pods without a sidecar, or in ambient mode not taken over by ztunnel: they have no
+                               identity, and no policy of Istio's holds there
 bypass                         annotations that lead traffic past the sidecar, or the host's network
 trust_domain                   the mesh has another trust domain, so that no principal matches
 outbound_any                   the mesh lets workloads go anywhere outside (ALLOW_ANY)
@@ -36,7 +38,8 @@ from typing import Any, Optional
 
 from ansible_collections.zerotrust.platform.plugins.module_utils._documents.yaml_reader import documents as parsed
 from ansible_collections.zerotrust.platform.plugins.module_utils._enforcement.common import Document
-from ansible_collections.zerotrust.platform.plugins.module_utils._graph.model import Graph, Port, Service
+from ansible_collections.zerotrust.platform.plugins.module_utils._graph.model import WAYPOINT, Graph, Port, Service
+from ansible_collections.zerotrust.platform.plugins.module_utils._graph.world import WAYPOINT_LABELS
 
 BYPASSES = tuple(
     f"traffic.sidecar.istio.io/{name}"
@@ -46,6 +49,7 @@ HTTP_NAMES = ("http", "http2", "grpc", "grpc-web")
 """How a Service's port is named, alone or before a dash, that Istio takes for HTTP (Istio, "Protocol Selection")."""
 
 SIDECAR = "istio-proxy"
+WAYPOINT_USE = {"istio.io/use-waypoint": WAYPOINT, "istio.io/ingress-use-waypoint": "true"}
 FINISHED = ("Succeeded", "Failed")
 
 
@@ -88,7 +92,7 @@ def drifts(graph: Graph, found: Iterable[Document], points: Sequence[str]) -> li
         told += _namespace(graph, objects, namespace, points)
     for _name, service in sorted(graph.services.items()):
         if objects.get("Namespace", "", service.namespace) is not None:
-            told += [*_service(objects, service), *_pods(objects, service, istio)]
+            told += [*_service(objects, service), *_pods(objects, service, graph.mesh.mode if istio else "")]
     return told
 
 
@@ -106,7 +110,9 @@ def _mesh(graph: Graph, objects: Objects) -> Iterable[Drift]:
             yield Drift(
                 "trust_domain", where, f"the trust domain is {domain!r}, and the graph's {graph.trust_domain!r}"
             )
-        if (config.get("outboundTrafficPolicy") or {}).get("mode") != "REGISTRY_ONLY":
+        anywhere = (config.get("outboundTrafficPolicy") or {}).get("mode") != "REGISTRY_ONLY"
+        # ztunnel never asks.
+        if anywhere and graph.mesh.mode == "sidecar":
             yield Drift("outbound_any", where, "workloads without a Sidecar resource may call anything (ALLOW_ANY)")
 
 
@@ -124,13 +130,18 @@ def _namespace(graph: Graph, objects: Objects, namespace: str, points: Sequence[
         if not any(not policy.get("spec") for policy in allowing):
             yield Drift("allow_nothing_missing", where, "has no AuthorizationPolicy that allows nothing by default")
         labels = (objects.get("Namespace", "", namespace) or {})["metadata"].get("labels") or {}
-        if not (
-            labels.get("istio-injection") == "enabled"
-            or labels.get("istio.io/rev")
-            or labels.get("istio.io/dataplane-mode") == "ambient"
-        ):
+        asked = labels.get("istio.io/dataplane-mode") == "ambient"
+        if graph.mesh.mode == "ambient":
+            if not asked:
+                yield Drift("no_injection", where, "its labels do not ask for ambient mode (istio.io/dataplane-mode)")
+            lacking = {key: value for key, value in WAYPOINT_USE.items() if labels.get(key) != value}
+            if namespace in graph.waypoints and lacking:
+                yield Drift("no_waypoint", where, f"its labels do not lead to its waypoint ({_shown(lacking)})")
+        elif not (asked or labels.get("istio-injection") == "enabled" or labels.get("istio.io/rev")):
             yield Drift("no_injection", where, "its labels do not ask for sidecars (istio-injection, istio.io/rev)")
     declared = [end.labels for end in _ends(graph) if end.namespace == namespace]
+    if namespace in graph.waypoints:
+        declared.append(WAYPOINT_LABELS)
     for pod in _running(objects, namespace):
         labels = pod["metadata"].get("labels") or {}
         if not any(wanted.items() <= labels.items() for wanted in declared):
@@ -216,7 +227,7 @@ def _selected(objects: Objects, service: Service) -> list[Document]:
     ]
 
 
-def _pods(objects: Objects, service: Service, istio: bool) -> Iterable[Drift]:
+def _pods(objects: Objects, service: Service, mode: str) -> Iterable[Drift]:
     pods = _selected(objects, service)
     if not pods:
         where = f"Service {service.namespace}/{service.name}"
@@ -232,12 +243,15 @@ def _pods(objects: Objects, service: Service, istio: bool) -> Iterable[Drift]:
             )
         if spec.get("hostNetwork"):
             yield Drift("bypass", where, "is in its host's network, where neither NetworkPolicies nor sidecars hold")
-        if not istio:
+        if not mode:
             continue
         annotations = pod["metadata"].get("annotations") or {}
         containers = [*(spec.get("containers") or ()), *(spec.get("initContainers") or ())]
         ambient = annotations.get("ambient.istio.io/redirection") == "enabled"
-        if not ambient and not any(container.get("name") == SIDECAR for container in containers):
+        if mode == "ambient":
+            if not ambient:
+                yield Drift("sidecar_missing", where, "is not taken over by ztunnel (ambient.istio.io/redirection)")
+        elif not ambient and not any(container.get("name") == SIDECAR for container in containers):
             yield Drift("sidecar_missing", where, "has no sidecar")
         for name in BYPASSES:
             if annotations.get(name):

@@ -25,6 +25,9 @@ POLICIES = (
 )
 """Read in all namespaces: a ServiceEntry elsewhere is seen here, and the root namespace's policies count everywhere."""
 
+WAYPOINTS = ("Gateway.gateway.networking.k8s.io",)
+"""Read with them in ambient mode."""
+
 WORKLOADS = ("Pod", "Service", "ServiceAccount")
 """Read in the graph's namespaces."""
 
@@ -38,7 +41,8 @@ def snapshot(client: Client, kinds: Kinds, graph: Graph) -> tuple[list[Sourced],
     """The objects, and a sentence for each kind that could not be read everywhere. Raises ApiError."""
     places = sorted({*graph.namespaces, graph.mesh.namespace})
     notes: list[str] = []
-    known = [resource for resource in (kinds.get(kind) for kind in POLICIES) if resource is not None]
+    policies = POLICIES + WAYPOINTS if graph.mesh.mode == "ambient" else POLICIES
+    known = [resource for resource in (kinds.get(kind) for kind in policies) if resource is not None]
     asked: list[tuple[Resource, str]] = [(resource, "") for resource in known]
     for names, where in ((WORKLOADS, graph.namespaces), (CONTROL_PLANE, (graph.mesh.namespace,))):
         asked += [(_known(kinds, name), place) for name in names for place in where]
