@@ -57,7 +57,7 @@ def made(database_url: str) -> Callable[..., FastAPI]:
 
 @pytest.fixture
 def app(made: Callable[..., FastAPI]) -> FastAPI:
-    return made(body_bytes=20_000, optimize_items=200, limit_optimize=1000, limit_status=1000)
+    return made(body_bytes=100_000, limit_optimize=1000, limit_status=1000)
 
 
 @pytest.fixture

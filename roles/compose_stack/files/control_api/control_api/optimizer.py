@@ -56,9 +56,6 @@ class Problem:
     def __init__(
         self, choices: Sequence[Choice], budget: int, count: Count, groups: Mapping[str, Count], seconds: float
     ) -> None:
-        """Raises ValueError for an id given twice."""
-        if len({choice.id for choice in choices}) != len(choices):
-            raise ValueError("an id is given twice")
         members: dict[str, list[cp_model.IntVar]] = {name: [] for name in groups}
         self._choices = choices
         self._model = cp_model.CpModel()
@@ -77,6 +74,9 @@ class Problem:
         self._solver.parameters.random_seed = 1
 
     def _limit(self, taken: Sequence[cp_model.IntVar], count: Count) -> None:
+        if not taken and count.least:
+            # CP-SAT drops a constraint on nothing instead of finding it violated.
+            self._model.add_bool_or([])
         most = len(taken) if count.most is None else count.most
         self._model.add_linear_constraint(cp_model.LinearExpr.sum(list(taken)), count.least, most)
 

@@ -37,7 +37,6 @@ class Settings(BaseSettings):
     body_bytes: int = Field(default=1024 * 1024, gt=0)
     shutdown_seconds: int = Field(default=10, ge=0)
     optimize_seconds: float = Field(default=10, gt=0, le=300)
-    optimize_items: int = Field(default=1000, gt=0, le=10_000)
     optimize_jobs: int = Field(default=2, gt=0)
 
     # Requests a minute.

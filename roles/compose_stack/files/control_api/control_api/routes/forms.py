@@ -8,13 +8,20 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import Query
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+
+def _integral(value: object) -> object:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+#: 2.0 is an integer (JSON Schema 2020-12 core, section 6.1.1), "2" and true are none.
+Whole = BeforeValidator(_integral)
 #: What a person reads: no control characters, which PostgreSQL would partly refuse.
 Name = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]+$")]
 #: Sums of 10,000 of these stay within 64 bits.
-Amount = Annotated[int, Field(strict=True, ge=0, le=10**12)]
-Value = Annotated[int, Field(strict=True, ge=-(10**12), le=10**12)]
+Amount = Annotated[int, Field(strict=True, ge=0, le=10**12), Whole]
+Value = Annotated[int, Field(strict=True, ge=-(10**12), le=10**12), Whole]
 Number = Annotated[int, Field(ge=1, le=2**63 - 1)]
 
 After = Annotated[int, Query(ge=0, le=2**63 - 1, description="Only what has a higher number than this")]

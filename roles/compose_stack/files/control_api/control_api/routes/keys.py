@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from control_api import keys
 from control_api.access import Admin, Database
-from control_api.routes.forms import After, Form, Limit, Name, Number
+from control_api.routes.forms import After, Form, Limit, Name, Number, Whole
 
 router = APIRouter(prefix="/api/keys", tags=["keys"])
 
@@ -23,7 +23,7 @@ class KeyForm(Form):
 
     owner: Name
     role: keys.Role = keys.Role.USER
-    days: Annotated[int, Field(strict=True, ge=1, le=3650)] = 90
+    days: Annotated[int, Field(strict=True, ge=1, le=3650), Whole] = 90
 
 
 class KeyView(BaseModel):

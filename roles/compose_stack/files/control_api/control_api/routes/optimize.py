@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Optional
+from typing import Annotated, Any, Literal, Optional
 
 import anyio
 from anyio import to_thread
@@ -15,15 +15,18 @@ from pydantic import BaseModel, ConfigDict, Field
 from control_api.access import User
 from control_api.optimizer import Answer, Choice, Count, Problem
 from control_api.problems import RESPONSES
-from control_api.routes.forms import Amount, Form, Name, Value
+from control_api.routes.forms import Amount, Form, Name, Value, Whole
 
 router = APIRouter(prefix="/api/optimize", tags=["optimize"])
 
-Whole = Annotated[int, Field(strict=True, ge=0, le=10_000)]
+Number = Annotated[int, Field(strict=True, ge=0, le=10_000), Whole]
+
+
+# pydantic tells of a name's pattern alone, and not that other names are refused.
+NAMES: dict[str, Any] = {"additionalProperties": False, "propertyNames": {"minLength": 1, "maxLength": 100}}
 
 
 class ChoiceForm(Form):
-    id: Name
     cost: Amount
     value: Value
     group: Optional[Name] = None
@@ -32,23 +35,23 @@ class ChoiceForm(Form):
 class CountForm(Form):
     """How many are chosen, both included."""
 
-    min: Whole = 0
-    max: Optional[Whole] = None
+    min: Number = 0
+    max: Optional[Number] = None
 
     def count(self) -> Count:
         return Count(self.min, self.max)
 
 
 class Question(Form):
-    """Which of the items are worth most, within budget and counts. Money counts in its smallest unit.
+    """Which of the items, by id, are worth most, within budget and counts. Money counts in its smallest unit.
 
     seconds: the time to search; the server's maximum holds too.
     """
 
-    items: Annotated[list[ChoiceForm], Field(min_length=1, max_length=10_000)]
-    budget: Annotated[int, Field(strict=True, ge=0, le=10**16)]
+    items: Annotated[dict[Name, ChoiceForm], Field(min_length=1, max_length=1000, json_schema_extra=NAMES)]
+    budget: Annotated[int, Field(strict=True, ge=0, le=10**16), Whole]
     count: CountForm = CountForm()
-    groups: Annotated[dict[Name, CountForm], Field(max_length=1000, default_factory=dict)]
+    groups: Annotated[dict[Name, CountForm], Field(max_length=1000, default_factory=dict, json_schema_extra=NAMES)]
     seconds: Annotated[Optional[float], Field(gt=0, le=300, allow_inf_nan=False)] = None
 
 
@@ -68,19 +71,14 @@ class Result(BaseModel):
 @router.post("", responses={503: {**RESPONSES["default"], "description": "Too many are being answered"}})
 async def optimize(question: Question, request: Request, user: User) -> Result:
     settings = request.app.state.settings
-    if len(question.items) > settings.optimize_items:
-        raise HTTPException(422, f"At most {settings.optimize_items} items can be chosen from.")
     seconds = min(question.seconds or settings.optimize_seconds, settings.optimize_seconds)
-    try:
-        problem = Problem(
-            [Choice(item.id, item.cost, item.value, item.group) for item in question.items],
-            question.budget,
-            question.count.count(),
-            {name: form.count() for name, form in question.groups.items()},
-            seconds,
-        )
-    except ValueError as error:
-        raise HTTPException(422, f"items: {error}.") from None
+    problem = Problem(
+        [Choice(name, item.cost, item.value, item.group) for name, item in question.items.items()],
+        question.budget,
+        question.count.count(),
+        {name: form.count() for name, form in question.groups.items()},
+        seconds,
+    )
     limiter: anyio.CapacityLimiter = request.app.state.optimizations
     if limiter.available_tokens < 1:
         raise HTTPException(503, "As many questions as allowed are being answered.", {"Retry-After": "1"})
