@@ -142,7 +142,7 @@ def _sshd(subject: Subject) -> Judged:
         running = bool((subject.container.get("State") or {}).get("Running"))
         return Judged(MANUAL, "its processes cannot be listed") if running else Judged(NOT_APPLICABLE, "does not run")
     found = [line for line in subject.processes if _program(line) == "sshd"]
-    return passes_if(not found, f"sshd among {len(subject.processes)} processes: {'yes' if found else 'no'}")
+    return passes_if(not found, f"{'an' if found else 'no'} sshd among its processes")
 
 
 def _program(command: str) -> str:
@@ -250,7 +250,7 @@ def _exec(number: str, title: str, key: str) -> Check:
             seen = (execution.get("ProcessConfig") or {}).get(key)
             if seen is True or str(seen or "").split(":")[0] in ("root", "0"):
                 return Judged(FAIL, f"an exec runs now with {key}={str(seen).lower()}")
-        return Judged(MANUAL, f"{len(subject.execs)} execs run now, none so; those of the past are in the audit log")
+        return Judged(MANUAL, "no exec runs so now; those of the past are in the audit log")
 
     return Check(number, title, judge)
 
