@@ -17,7 +17,8 @@ description:
     and has limits of CPU, memory, processes and files. A declaration has no word for less.
   - Each declared call gets a network of its own, of which only the caller and the callee are members. Nobody else can
     be reached.
-  - Secrets are files of mode 0400, made once, on the machine where the module runs. They are never returned or shown.
+  - Secrets are files of mode 0400 that belong to the user of the containers where the module runs as root. They are
+    made once, on the machine where the module runs, and never returned or shown.
   - Every mistake in the declaration is reported at once, with its line.
 extends_documentation_fragment:
   - zerotrust.platform.plan
@@ -138,7 +139,11 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._ansible import
 from ansible_collections.zerotrust.platform.plugins.module_utils._compose.networks import wires
 from ansible_collections.zerotrust.platform.plugins.module_utils._compose.parse import parse
 from ansible_collections.zerotrust.platform.plugins.module_utils._compose.render import COMPOSE_FILE, SECRETS, render
-from ansible_collections.zerotrust.platform.plugins.module_utils._compose.secret_files import secret_files, users_of
+from ansible_collections.zerotrust.platform.plugins.module_utils._compose.secret_files import (
+    secret_files,
+    secrets_uid,
+    users_of,
+)
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.files import apply_tree, plan_tree
 
 
@@ -154,7 +159,9 @@ def body(module: AnsibleModule) -> Work:
         made, rotated = secret_files(stack, os.path.join(params["dest"], SECRETS), params["rotate"])  # noqa: PTH118
         files.update(made)
         modes = dict.fromkeys(made, 0o400)
-    tree = plan_tree(params["dest"], files, stack.name, modes=modes, adopt=params["adopt"])
+    tree = plan_tree(
+        params["dest"], files, stack.name, modes=modes, secrets_uid=secrets_uid(stack), adopt=params["adopt"]
+    )
     result = {
         "compose_file": os.path.join(params["dest"], COMPOSE_FILE),  # noqa: PTH118
         "networks": {wire.name: wire.shown() for wire in wires(stack)},

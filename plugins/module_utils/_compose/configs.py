@@ -77,7 +77,7 @@ _REDIS_START = """\
 #!/bin/sh
 # The password is read from standard input: neither the arguments nor the environment have it.
 set -eu
-exec redis-server /etc/redis/stack.conf - <<END
+exec redis-server /usr/local/lib/stack/redis.conf - <<END
 requirepass $(cat /run/secrets/redis_password)
 END
 """
@@ -86,7 +86,7 @@ _POSTGRES = """\
 listen_addresses = '*'
 port = 5432
 unix_socket_directories = '/tmp'
-hba_file = '/etc/postgresql/stack-hba.conf'
+hba_file = '/usr/local/lib/stack/pg_hba.conf'
 ssl = on
 ssl_cert_file = '/run/secrets/postgres_cert'
 ssl_key_file = '/run/secrets/postgres_key'
@@ -136,7 +136,7 @@ single <<END
 ALTER ROLE postgres PASSWORD '$(cat /run/secrets/postgres_password)'
 ALTER ROLE api PASSWORD '$(cat /run/secrets/api_db_password)'
 END
-exec postgres -D "$data/cluster" -c config_file=/etc/postgresql/stack.conf
+exec postgres -D "$data/cluster" -c config_file=/usr/local/lib/stack/postgresql.conf
 """
 
 CONFIGS = {

@@ -9,6 +9,7 @@ import hashlib
 import os
 import secrets as random
 from collections.abc import Collection, Sequence
+from typing import Optional
 
 from ansible_collections.zerotrust.platform.plugins.module_utils._compose.model import Stack
 from ansible_collections.zerotrust.platform.plugins.module_utils._compose.render import SECRETS
@@ -34,6 +35,11 @@ def secret_files(stack: Stack, folder: str, rotate: Sequence[str]) -> tuple[dict
     values.update({name: hashlib.sha256(values[source]).hexdigest().encode() for name, source in derived.items()})
     changed = [*rotate, *(name for name, source in derived.items() if source in rotate)]
     return {f"{SECRETS}/{name}": value for name, value in values.items()}, changed
+
+
+def secrets_uid(stack: Stack) -> Optional[int]:
+    """Whose the files are: the containers' user's; None where that is not ours to say, as we are not root."""
+    return int(stack.user.partition(":")[0]) if os.geteuid() == 0 else None
 
 
 def users_of(stack: Stack, names: Collection[str]) -> list[str]:

@@ -127,8 +127,16 @@ def _raise(errors: list[str], reason: str) -> None:
 class _Planner:
     """One comparison of a tree with what is desired."""
 
-    def __init__(self, tree: Tree, desired: Mapping[str, bytes], modes: Mapping[str, int], adopt: bool) -> None:
+    def __init__(
+        self,
+        tree: Tree,
+        desired: Mapping[str, bytes],
+        modes: Mapping[str, int],
+        adopt: bool,
+        secrets_uid: Optional[int],
+    ) -> None:
         self.tree, self.desired, self.modes, self.adopt = tree, desired, modes, adopt
+        self.secrets_uid = secrets_uid
         self.manifest = read_manifest(tree) or Manifest("")
         self.files = self.manifest.files
         self.stale = {path for path in (*self.files, *self.manifest.pending) if path not in desired}
@@ -170,7 +178,7 @@ class _Planner:
         if state is None:
             reason = "missing" if path in self.files else "declared"
             self.changes.append(Change(CREATE, "file", path, (reason,), None, after, digest))
-            self.writes[path] = Write(content, mode)
+            self.writes[path] = self.write(content, mode)
             return
         same, ours = state.content == content, self.manifest.owns(path, state.content)
         if not same and not ours and not self.adopt:
@@ -189,14 +197,18 @@ class _Planner:
             reasons.append("edited" if self.files.get(path) not in (None, digest_of(state.content)) else "content")
         if state.mode != mode:
             reasons.append(f"mode {state.mode:04o} should be {mode:04o}")
-        if is_secret(mode) and state.uid != os.geteuid():
-            reasons.append(f"owner {state.uid} should be {os.geteuid()}")
+        uid = os.geteuid() if self.secrets_uid is None else self.secrets_uid
+        if is_secret(mode) and state.uid != uid:
+            reasons.append(f"owner {state.uid} should be {uid}")
         if same and not reasons:
             self.unchanged += 1
             return
         before = shown_text(state.content, max(mode, 0) if is_secret(mode) else state.mode)
         self.changes.append(Change(UPDATE, "file", path, tuple(reasons), before, after, digest))
-        self.writes[path] = Write(content, mode)
+        self.writes[path] = self.write(content, mode)
+
+    def write(self, content: bytes, mode: int) -> Write:
+        return Write(content, mode, self.secrets_uid if is_secret(mode) else None)
 
     def drop(self, path: str, hidden: bool) -> None:
         """A path of the manifest that is no longer declared."""
@@ -259,6 +271,7 @@ def plan_tree(
     attributes: Optional[Mapping[str, Any]] = None,
     mode: int = 0o644,
     modes: Optional[Mapping[str, int]] = None,
+    secrets_uid: Optional[int] = None,
     adopt: bool = False,
     units: Sequence[Sequence[str]] = (),
     hidden: bool = False,
@@ -270,6 +283,7 @@ def plan_tree(
     owner: who declares the tree; a root whose manifest names another is refused (`foreign_owner`).
     attributes: JSON-like facts kept in the manifest.
     mode: of each file; `modes` names exceptions.
+    secrets_uid: whose the files are that only their owner may read; by default the user's who runs.
     units: files that are written first, in this order; those of one unit that are replaced are replaced as one.
     hidden: do not show what a removed file held, whatever its mode is.
     tree: the root, if the caller has opened it already (to hold its lock longer).
@@ -277,7 +291,9 @@ def plan_tree(
     """
     _check_desired(desired)
     with nullcontext(tree) if tree else Tree(root, system) as opened:
-        planner = _Planner(opened, desired, {path: (modes or {}).get(path, mode) for path in desired}, adopt)
+        planner = _Planner(
+            opened, desired, {path: (modes or {}).get(path, mode) for path in desired}, adopt, secrets_uid
+        )
         before = owned_manifest(opened, owner)
         for path in sorted(desired):
             planner.compare(path)

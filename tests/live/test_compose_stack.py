@@ -1,0 +1,309 @@
+# Copyright: (c) 2026, zerotrust.platform contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The role compose_stack on a real engine: real PostgreSQL, Redis and HAProxy, and placeholders of our own programs."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from ansible_collections.zerotrust.platform.plugins.module_utils._containers.audit import audit
+from ansible_collections.zerotrust.platform.plugins.module_utils._containers.engine import Engine as Audited
+
+from tests.integration.ansible_run import Run, run_playbook
+from tests.live.docker_engine import Engine
+from tests.live.go_tools import pypi_tree
+
+REPO = Path(__file__).resolve().parents[2]
+ROLE = REPO / "roles/compose_stack"
+DECLARED = yaml.safe_load((ROLE / "files/stack.yml").read_text(encoding="utf-8"))["services"]
+PORTS = {"postgres": 5432, "redis": 6379, "docker-socket-proxy": 2375, "api": 8000, "health-monitor": 9100}
+BASE = "zt-stack:1"
+
+#: Listens where our own programs do.
+SERVER = """
+import os, socketserver, threading, http.server
+hosts = next((v for k, v in os.environ.items() if k.endswith("LISTEN_HOSTS")), "0.0.0.0").split(",")
+port = int(next((v for k, v in os.environ.items() if k.endswith("_PORT")), "8080"))
+for host in hosts:
+    server = http.server.ThreadingHTTPServer((host, port), http.server.SimpleHTTPRequestHandler)
+    threading.Thread(target=server.serve_forever).start()
+"""
+QUICK = {"interval": "1s", "start_period": "60s"}
+
+
+def placeholder(name: str) -> dict[str, Any]:
+    probe = f"import socket; socket.create_connection(('127.0.0.1', {PORTS.get(name, 8080)}), 2)"
+    return {
+        "image": BASE,
+        "build": None,
+        "command": ["python3", "-c", SERVER],
+        "health": {**QUICK, "test": ["python3", "-c", probe]},
+    }
+
+
+OVERRIDES: dict[str, Any] = {
+    "services": {
+        **{name: placeholder(name) for name in DECLARED if name == "api" or name.startswith(("mcp-", "health-"))},
+        "postgres": {"image": "zt-postgres:1", "health": QUICK},
+        "redis": {"image": "zt-redis:1", "health": QUICK},
+        "docker-socket-proxy": {"image": BASE, "health": QUICK},
+    }
+}
+
+
+class Host:
+    """The engine with the role on it."""
+
+    def __init__(self, engine: Engine, folder: Path) -> None:
+        self.engine, self.folder, self.dest = engine, folder, folder / "stack"
+
+    def role(self, *arguments: str, tasks_from: str = "main", **variables: Any) -> Run:
+        settings = {
+            "compose_stack_dest": str(self.dest),
+            "compose_stack_socket": str(self.engine.socket),
+            "compose_stack_build": False,
+            "compose_stack_overrides": OVERRIDES,
+            **variables,
+        }
+        role = {"name": "zerotrust.platform.compose_stack", "tasks_from": tasks_from}
+        play = {"hosts": "localhost", "gather_facts": False, "vars": settings}
+        playbook = self.folder / "playbook.yml"
+        playbook.write_text(yaml.safe_dump([{**play, "tasks": [{"ansible.builtin.include_role": role}]}]))
+        return run_playbook(playbook, *arguments)
+
+    def up(self) -> None:
+        if len(self.engine.cli("ps", "--quiet").split()) < len(DECLARED):
+            run = self.role()
+            assert run.status == 0, run.output
+
+    def inside(self, service: str, *command: str) -> subprocess.CompletedProcess[str]:
+        full = [self.engine.docker, "exec", f"zerotrust-{service}-1", *command]
+        return subprocess.run(full, env=self.engine.environment, capture_output=True, text=True, check=False)
+
+    def python(self, service: str, code: str) -> str:
+        done = self.inside(service, "python3", "-c", code)
+        assert done.returncode == 0, f"{service}: {done.stderr}"
+        return done.stdout.strip()
+
+    def sql(self, statement: str) -> str:
+        command = ["psql", "--host=/tmp", "--username=postgres", "--dbname=api", "-qAtc", statement]
+        done = self.inside("postgres", *command)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+    def redis(self, *words: str) -> str:
+        client = "REDISCLI_AUTH=$(cat /run/secrets/redis_password) redis-cli --no-auth-warning --tls --cacert"
+        done = self.inside("redis", "sh", "-c", f"{client} /run/secrets/stack_ca -h 127.0.0.1 {' '.join(words)}")
+        return done.stdout.strip()
+
+
+@pytest.fixture(scope="module")
+def host(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
+    collections = pypi_tree("collections.txt")
+    if collections is None:
+        pytest.skip("community.docker cannot be had from PyPI")
+    engine.image(BASE, ["haproxy", "postgresql", "python3", "redis-server"])
+    for name in ("postgres", "redis"):
+        building = {**engine.environment, "DOCKER_BUILDKIT": "0"}
+        context = ROLE / "files" / name
+        engine.cli("build", "--quiet", "--build-arg", f"BASE_IMAGE={BASE}", "-t", f"zt-{name}:1", context, env=building)
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("PATH", "DOCKER_CONFIG"):
+            patch.setenv(name, engine.environment[name])
+        patch.setenv("ANSIBLE_COLLECTIONS_PATH", f"{REPO / '.venv/collections'}:{collections}")
+        made = Host(engine, tmp_path_factory.mktemp("host"))
+        yield made
+        made.role(compose_stack_state="absent", compose_stack_remove_data=True)
+
+
+@pytest.fixture
+def stack(host: Host) -> Host:
+    host.up()
+    return host
+
+
+def test_from_nothing_to_a_stack_and_back(host: Host) -> None:
+    checked = host.role("--check", "--diff")
+    assert checked.status == 0, checked.output
+    assert checked.changed
+    assert not host.dest.exists()
+    first = host.role("--diff")
+    assert first.status == 0, first.output
+    healths = host.engine.cli("ps", "--format", "{{.Names}} {{.Status}}").splitlines()
+    assert len(healths) == len(DECLARED)
+    assert all("(healthy)" in line for line in healths)
+    second = host.role("--diff")
+    assert (second.status, second.changed) == (0, 0), second.output
+    checked = host.role("--check", "--diff")
+    assert (checked.status, checked.changed) == (0, 0), checked.output
+    secrets = [path.read_text() for path in (host.dest / "secrets").iterdir()]
+    inspected = host.engine.cli("inspect", *host.engine.cli("ps", "-q").split())
+    assert not any(secret in first.output + inspected for secret in secrets)
+    gone = host.role(compose_stack_state="absent", compose_stack_remove_data=True)
+    assert gone.status == 0, gone.output
+    assert not host.dest.exists()
+    assert not host.engine.cli("ps", "--all", "--quiet").strip()
+    assert not host.engine.cli("volume", "ls", "--quiet").strip()
+    assert "zerotrust" not in host.engine.cli("network", "ls")
+
+
+CONFINED = """
+import json, os
+status = dict(line.split(":\\t", 1) for line in open("/proc/self/status").read().splitlines() if ":\\t" in line)
+def writes(path):
+    try:
+        open(os.path.join(path, "x"), "w").close(); os.remove(os.path.join(path, "x")); return True
+    except OSError:
+        return False
+print(json.dumps({
+    "uid": os.getuid(), "gid": os.getgid(), "caps": {k: int(status[k], 16) for k in status if k.startswith("Cap")},
+    "no_new_privs": status["NoNewPrivs"].strip(), "seccomp": status["Seccomp"].strip(),
+    "writable": [path for path in ("/", "/etc", "/usr/bin", "/var", "/opt", "/run", "/tmp") if writes(path)],
+}))
+"""
+
+
+@pytest.mark.parametrize("service", DECLARED)
+def test_f2_a_container_is_confined(stack: Host, service: str) -> None:
+    found = json.loads(stack.python(service, CONFINED))
+    assert (found["uid"], found["gid"]) == (1000, 1000)
+    assert not any(found["caps"].values())
+    assert (found["no_new_privs"], found["seccomp"]) == ("1", "2")
+    assert found["writable"] == ["/tmp"]
+
+
+def test_v4_the_audit_finds_only_what_the_stack_is_for(stack: Host) -> None:
+    proxy = "zerotrust-docker-socket-proxy-1"
+    engine = Audited(
+        {"docker_host": stack.engine.host, "api_version": "auto", "timeout": 60, "tls": False, "validate_certs": False}
+    )
+    try:
+        seen = engine.read(project="zerotrust")
+    finally:
+        engine.close()
+    found = audit(seen.subjects, seen.info)
+    assert {name for name, scores in found.scores().items() if scores["features"]["score"] != 100} == {proxy}
+    assert {(row.container, row.check) for row in found.failures if row.check != "5.15"} == {
+        (proxy, "host_isolation"),
+        (proxy, "5.32"),
+    }
+
+
+REACHED = """
+import json, socket, sys
+from concurrent.futures import ThreadPoolExecutor
+def reached(target):
+    try:
+        socket.create_connection(target, 1).close(); return True
+    except OSError:
+        return False
+targets = json.loads({!r})
+print(json.dumps(list(ThreadPoolExecutor(32).map(lambda t: reached((t[1], t[2])), targets))))
+"""
+
+
+@pytest.mark.parametrize("caller", DECLARED)
+def test_only_who_is_declared_to_be_called_is_reached(stack: Host, caller: str) -> None:
+    targets = []
+    for name in DECLARED:
+        if name != caller:
+            (found,) = json.loads(stack.engine.cli("inspect", f"zerotrust-{name}-1"))
+            for network in found["NetworkSettings"]["Networks"].values():
+                targets.append((name, network["IPAddress"], PORTS.get(name, 8080)))
+    answers = json.loads(stack.python(caller, REACHED.format(json.dumps(targets))))
+    reached = {target[0] for target, answer in zip(targets, answers) if answer}
+    assert reached == set(DECLARED[caller].get("calls", ()))
+
+
+ASKED = """
+import urllib.request, urllib.error
+for method, path in {!r}:
+    try:
+        asked = urllib.request.Request("http://docker-socket-proxy:2375" + path, method=method)
+        print(urllib.request.urlopen(asked).status)
+    except urllib.error.HTTPError as error:
+        print(error.code)
+"""
+REDIS = "/containers/zerotrust-redis-1"
+QUESTIONS = [
+    ("GET", "/containers/json", "200"),
+    ("GET", f"/v1.41{REDIS}/json", "200"),
+    ("POST", "/containers/nobody/restart", "404"),
+    ("GET", "/images/json", "403"),
+    ("POST", "/containers/create", "403"),
+    ("POST", "/containers/json", "403"),
+    ("POST", f"{REDIS}/exec", "403"),
+    ("GET", "/containers/../images/json", "403"),
+    ("GET", "/containers/x%2f..%2f..%2fimages/json", "403"),
+    ("GET", f"{REDIS}/archive?path=/run/secrets", "403"),
+]
+
+
+def test_the_engine_answers_only_what_the_monitor_asks(stack: Host) -> None:
+    asked = [(method, path) for method, path, _answer in QUESTIONS]
+    answers = stack.python("health-monitor", ASKED.format(asked)).split()
+    assert answers == [answer for _method, _path, answer in QUESTIONS]
+
+
+FORKS = """
+import os, time
+try:
+    for number in range(300):
+        if not os.fork():
+            time.sleep(3)
+            os._exit(0)
+except OSError:
+    print(number)
+"""
+
+
+def test_limits_hold(stack: Host) -> None:
+    greedy = stack.inside("mcp-memory", "python3", "-c", "x = bytearray(400 * 2**20)")
+    assert greedy.returncode == 137
+    assert int(stack.python("mcp-process", FORKS)) < 100
+
+
+def test_data_survives_down_and_up_rotation_and_comes_back_from_a_backup(stack: Host) -> None:
+    stack.sql("DROP TABLE IF EXISTS kept; CREATE TABLE kept (n int); INSERT INTO kept VALUES (1)")
+    assert stack.redis("set", "kept", "1") == "OK"
+    down = stack.role(compose_stack_state="absent")
+    assert down.status == 0, down.output
+    assert not stack.dest.exists()
+    stack.up()
+    assert (stack.sql("SELECT n FROM kept"), stack.redis("get", "kept")) == ("1", "1")
+
+    before = (stack.dest / "secrets/api_db_password").read_text()
+    rotated = stack.role(compose_stack_rotate=["api_db_password", "redis_password"])
+    assert rotated.status == 0, rotated.output
+    assert (stack.dest / "secrets/api_db_password").read_text() != before
+    assert (stack.sql("SELECT n FROM kept"), stack.redis("get", "kept")) == ("1", "1")
+
+    saved = stack.role(tasks_from="backup")
+    assert saved.status == 0, saved.output
+    (backup,) = (stack.folder / "stack-backups").iterdir()
+    assert {path.stat().st_mode & 0o777 for path in backup.iterdir()} == {0o600}
+    stack.sql("DROP TABLE kept")
+    assert stack.redis("del", "kept") == "1"
+    restored = stack.role(tasks_from="restore", compose_stack_restore_from=str(backup))
+    assert restored.status == 0, restored.output
+    assert (stack.sql("SELECT n FROM kept"), stack.redis("get", "kept")) == ("1", "1")
+
+
+@pytest.mark.parametrize("service", ["postgres", "redis", "docker-socket-proxy"])
+def test_a_killed_server_is_back_within_a_minute(stack: Host, service: str) -> None:
+    stack.inside(service, "sh", "-c", "kill -9 -1")
+    end = time.monotonic() + 60
+    state = ""
+    while state != "healthy" and time.monotonic() < end:
+        time.sleep(0.5)
+        state = stack.engine.cli("inspect", "-f", "{{.State.Health.Status}}", f"zerotrust-{service}-1").strip()
+    assert state == "healthy"
