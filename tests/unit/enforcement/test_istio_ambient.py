@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 
 import pytest
 from ansible_collections.zerotrust.platform.plugins.module_utils._audit.audit import audit
-from ansible_collections.zerotrust.platform.plugins.module_utils._enforcement.common import Sourced
+from ansible_collections.zerotrust.platform.plugins.module_utils._documents.validate import validate
+from ansible_collections.zerotrust.platform.plugins.module_utils._enforcement.common import Sourced, sourced
 from ansible_collections.zerotrust.platform.plugins.module_utils._enforcement.points import POINTS, render
 from ansible_collections.zerotrust.platform.plugins.module_utils._errors import PlatformError
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.flowset import Finding
@@ -57,6 +58,12 @@ def test_the_examples_audit_clean_in_ambient_mode(name: str) -> None:
     graph = read_graph(str(REPO / "inventories" / name / "service_graph.yml"), AMBIENT)
     documents = [Sourced(one) for found in render(graph).values() for one in found]
     assert audit(graph, documents).findings == []
+
+
+def test_the_documents_fit_the_schemas() -> None:
+    found = validate(sourced(render(ambient(generated(30)))))
+    assert found.problems == ()
+    assert found.counts["AuthorizationPolicy"] > 30
 
 
 SHOP = ambient(
