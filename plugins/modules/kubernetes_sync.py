@@ -60,6 +60,11 @@ options:
         type: list
         elements: str
         default: []
+      mesh_default:
+        description:
+          - Whether Istio's PeerAuthentication of the whole mesh is made. Of several graphs in one mesh one makes it.
+        type: bool
+        default: true
       dry_run:
         description: Whether AuthorizationPolicies are there in these namespaces, and only tell what they would refuse.
         type: bool
@@ -86,6 +91,27 @@ options:
     description: Whether fields that other managers hold are taken from them. Otherwise such a plan is refused.
     type: bool
     default: false
+  expected:
+    description:
+      - What another task makes before this one. In check mode nothing has made it yet, and what needs it would be
+        refused. What belongs in a namespace or is of a kind that is expected, and not there yet, is then planned
+        without the server's judgement. Outside of check mode this means nothing.
+    type: dict
+    suboptions:
+      src:
+        description: Files whose custom resource definitions are expected, as O(src) has them.
+        type: list
+        elements: path
+        default: []
+      namespaces:
+        description: Namespaces.
+        type: list
+        elements: str
+        default: []
+      graph_namespaces:
+        description: Whether those of O(graph) are expected too, and the mesh's.
+        type: bool
+        default: false
   wait:
     description:
       - Whether to wait for what is declared. Deployments, StatefulSets and DaemonSets have to be rolled out, Jobs to
@@ -239,7 +265,10 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._ansible import
 )
 from ansible_collections.zerotrust.platform.plugins.module_utils._documents.files import read
 from ansible_collections.zerotrust.platform.plugins.module_utils._enforcement.common import Sourced, sourced
-from ansible_collections.zerotrust.platform.plugins.module_utils._enforcement.istio_rollout import staged
+from ansible_collections.zerotrust.platform.plugins.module_utils._enforcement.istio_rollout import (
+    staged,
+    without_mesh_default,
+)
 from ansible_collections.zerotrust.platform.plugins.module_utils._enforcement.points import render
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.source import read_graph
 from ansible_collections.zerotrust.platform.plugins.module_utils._kubernetes.access import ACCESS_OPTIONS, access
@@ -262,7 +291,13 @@ def body(module: AnsibleModule) -> Work:
     if params["graph"]:
         graph = read_graph(params["graph"]["src"], params["graph"]["overrides"])
         rendered = render(graph, params["graph"]["points"])
+        if not params["graph"]["mesh_default"]:
+            rendered = without_mesh_default(rendered, graph)
         given += sourced(staged(rendered, graph, params["graph"]["pending"], params["graph"]["dry_run"]))
+    expected = (params["expected"] or {}) if module.check_mode else {}
+    namespaces = set(expected.get("namespaces", ()))
+    if params["graph"] and expected.get("graph_namespaces"):
+        namespaces |= {*graph.namespaces, graph.mesh.namespace}
     documents = declared([*given, *(item for path in params["src"] or () for item in read(path))])
     client = Client(access(params), connections=settings.concurrency, renew=lambda: access(params))
     try:
@@ -281,6 +316,8 @@ def body(module: AnsibleModule) -> Work:
                 params["wait_for"] or (),
                 params["wait_timeout"],
                 Confirmation(module.run_command, params["confirm"], params["confirm_timeout"]),
+                [item for path in expected.get("src", ()) for item in read(path)],
+                namespaces,
             ),
         )
         sync = prepare(cluster, cluster.desired, settings)
@@ -325,6 +362,7 @@ def main() -> None:
                         "default": ["istio", "network_policy"],
                     },
                     "pending": {"type": "list", "elements": "str", "default": []},
+                    "mesh_default": {"type": "bool", "default": True},
                     "dry_run": {"type": "bool", "default": False},
                 },
             },
@@ -333,6 +371,14 @@ def main() -> None:
             "namespace": {"type": "str", "default": "default"},
             "field_manager": {"type": "str", "default": "zerotrust.platform"},
             "force_conflicts": {"type": "bool", "default": False},
+            "expected": {
+                "type": "dict",
+                "options": {
+                    "src": {"type": "list", "elements": "path", "default": []},
+                    "namespaces": {"type": "list", "elements": "str", "default": []},
+                    "graph_namespaces": {"type": "bool", "default": False},
+                },
+            },
             "wait": {"type": "bool", "default": False},
             "wait_for": {
                 "type": "list",

@@ -20,6 +20,19 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._graph.model im
 DRY_RUN = "istio.io/dry-run"
 
 
+def without_mesh_default(rendered: Rendered, graph: Graph) -> Rendered:
+    """Without the mesh's own PeerAuthentication, of which there is one, whatever the number of graphs in a mesh."""
+    whole = ("PeerAuthentication", graph.mesh.namespace, "default")
+    return {
+        name: [
+            document
+            for document in documents
+            if (document["kind"], document["metadata"]["namespace"], document["metadata"]["name"]) != whole
+        ]
+        for name, documents in rendered.items()
+    }
+
+
 def staged(rendered: Rendered, graph: Graph, pending: Collection[str], dry_run: bool = False) -> Rendered:
     """The documents of ``istio.render`` with these namespaces pending."""
     if not pending:

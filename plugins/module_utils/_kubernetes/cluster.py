@@ -14,7 +14,7 @@ so check mode, the plan and the run say the same, and a conflict with another ma
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Optional
 
@@ -67,6 +67,7 @@ class Options:
     """manager: the field manager. namespace: of objects that name none. wait: for rollouts and webhooks.
 
     wait_for: items of the option of this name. wait_timeout: seconds, for each time that is waited.
+    expected: what another task makes before, in check mode; expected_namespaces: the namespaces that it makes.
     """
 
     manager: str = "zerotrust.platform"
@@ -78,6 +79,8 @@ class Options:
     wait_for: Sequence[Mapping[str, Any]] = ()
     wait_timeout: float = 120.0
     confirmation: Optional[Confirmation] = None
+    expected: Sequence[Sourced] = ()
+    expected_namespaces: Collection[str] = ()
 
 
 @dataclass(frozen=True)
@@ -109,7 +112,9 @@ class Cluster(Provider):
     # -- what is declared -----------------------------------------------------------------------------------------
 
     def _declared(self, documents: Sequence[Sourced]) -> list[Desired]:
-        defined = {resource.kind: resource for resource in objects.defined(documents).values()}
+        defined = {
+            resource.kind: resource for resource in objects.defined([*self.options.expected, *documents]).values()
+        }
         placed, problems = [], []
         for item in documents:
             kind = kind_of(item.document)
@@ -211,6 +216,8 @@ class Cluster(Provider):
             try:
                 return self._apply(pair[0].data, pair[1], dry_run=True), None
             except ApiError as error:
+                if error.status == 404 and self._is_expected(error):
+                    return {}, None
                 # Without an answer, or a right, the others will fare no better.
                 if error.status in (0, 401) or error.transient:
                     raise
@@ -224,6 +231,11 @@ class Cluster(Provider):
         if errors:
             raise errors[0]
         return [live for live, _error in answers]
+
+    def _is_expected(self, error: ApiError) -> bool:
+        """Whether nothing is missing but a namespace that is there when it matters."""
+        details = error.body.get("details") or {}
+        return details.get("kind") == "namespaces" and details.get("name") in self.options.expected_namespaces
 
     def rehearse(self, sync: Sync) -> None:
         """Have the server judge, for check mode, what would be made; but not what needs something that is not there."""

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The parent of an ApplySet on the server: read, planned, written."""
+"""The parent of an ApplySet on the server: read, planned, written. It goes with the last member."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from typing import Any, Optional
 from ansible_collections.zerotrust.platform.plugins.module_utils._errors import PlatformError
 from ansible_collections.zerotrust.platform.plugins.module_utils._kubernetes import apply_set
 from ansible_collections.zerotrust.platform.plugins.module_utils._kubernetes.apply_set import ApplySet
-from ansible_collections.zerotrust.platform.plugins.module_utils._kubernetes.client import APPLY, Client
+from ansible_collections.zerotrust.platform.plugins.module_utils._kubernetes.client import APPLY, ApiError, Client
 from ansible_collections.zerotrust.platform.plugins.module_utils._kubernetes.objects import Live, parted
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.model import Ref
-from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.plan import CREATE, UPDATE, Change
+from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.plan import CREATE, DELETE, UPDATE, Change
 
 
 class Parent:
@@ -51,14 +51,33 @@ class Parent:
             return (Change(CREATE, "ApplySet", self._set.name, ("declared",), None, after),)
         annotations = self.live["metadata"].get("annotations") or {}
         before = {key: text for key, text in annotations.items() if key in after}
+        if not members:
+            return (Change(DELETE, "ApplySet", self._set.name, ("no_members",), before, None),)
         return () if before == after else (Change(UPDATE, "ApplySet", self._set.name, ("members",), before, after),)
 
     def write(self, refs: Iterable[Ref]) -> None:
         # What others have written into it is theirs no longer: the account of a set is its tool's.
         query = {"fieldManager": self._manager, "force": "true"}
         members = list(refs)
-        if self.change(members):
+        if not members:
+            self._remove()
+        elif self.change(members):
             self.live = self._client.ask("PATCH", self._path, self._wanted(members), query, APPLY)
+
+    def _remove(self) -> None:
+        if self.live is None:
+            return
+        body = {
+            "apiVersion": "v1",
+            "kind": "DeleteOptions",
+            "preconditions": {"uid": self.live["metadata"]["uid"]},
+        }
+        try:
+            self._client.ask("DELETE", self._path, body)
+        except ApiError as error:
+            if error.status != 404:
+                raise
+        self.live = None
 
     def _wanted(self, refs: Iterable[Ref]) -> dict[str, Any]:
         found = list(refs)

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import closing
 from typing import Any, Optional
@@ -122,6 +123,38 @@ def test_a_first_run_a_second_and_one_without_anything(server: Api) -> None:
     assert len(server.seen) - before == 4
     assert run(server.url) == counts(delete=2)
     assert [path for path in server.objects if "configmaps" in path] == []
+
+
+def test_the_parent_goes_with_the_last_member(server: Api, proxy: FaultProxy) -> None:
+    parent = "/api/v1/namespaces/default/secrets/set"
+    run(server.url, config("a"))
+    assert parent in server.objects
+    # The answer of the first attempt is lost; the second finds nothing.
+    proxy.inject(cut_after(), method="DELETE", path="secrets/set")
+    assert run(proxy.url) == counts(delete=1)
+    assert parent not in server.objects
+    assert run(server.url, config("a")) == counts(create=1)
+
+
+def test_a_check_takes_for_there_what_another_task_makes_before(server: Api, proxy: FaultProxy) -> None:
+    said = json.loads(status(404, 'namespaces "shop" not found', "NotFound"))
+    said["details"] = {"kind": "namespaces", "name": "shop"}
+    missing = answer_before(404, "", json.dumps(said).encode())
+    proxy.inject(missing, method="PATCH", path="configmaps", times=None)
+    assert "not found" in failure(proxy.url, config("a"), check=True).message
+    assert "not found" in failure(proxy.url, config("a"), check=True, expected_namespaces=["other"]).message
+    assert run(proxy.url, config("a"), check=True, expected_namespaces=["shop"]) == counts(create=1)
+
+    new = {**thing(), "kind": "Later"}
+    spec = {"group": "example.org", "names": {"kind": "Later", "plural": "laters"}, "scope": "Namespaced"}
+    definition = {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": "laters.example.org"},
+        "spec": {**spec, "versions": [{"name": "v1", "served": True}]},
+    }
+    assert "is its CRD missing?" in failure(server.url, new, check=True).message
+    assert run(server.url, new, check=True, expected=[Sourced(definition, "crds.yml")]) == counts(create=1)
 
 
 @pytest.mark.parametrize("method", ["PATCH", "DELETE"])
