@@ -248,7 +248,7 @@ def _exec(number: str, title: str, key: str) -> Check:
     def judge(subject: Subject) -> Judged:
         for execution in subject.execs:
             seen = (execution.get("ProcessConfig") or {}).get(key)
-            if seen is True or str(seen or "").split(":")[0] in ("root", "0"):
+            if seen is True or str(seen or "").partition(":")[0] in ("root", "0"):
                 return Judged(FAIL, f"an exec runs now with {key}={str(seen).lower()}")
         return Judged(MANUAL, "no exec runs so now; those of the past are in the audit log")
 
