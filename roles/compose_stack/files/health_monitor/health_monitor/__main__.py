@@ -67,7 +67,7 @@ def main() -> int:
     handler.setFormatter(JsonFormatter(["asctime", "levelname", "name", "message"]))
     logging.basicConfig(level=logging.INFO, handlers=[handler])
     try:
-        asyncio.run(serve(Settings()))  # type: ignore[call-arg]  # it comes from the environment
+        asyncio.run(serve(Settings()))
     except ValidationError as error:
         wrong = "; ".join(f"HEALTH_MONITOR_{'.'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors())
         sys.stderr.write(f"The settings are not complete: {wrong}.\n")

@@ -13,7 +13,7 @@ from health_monitor.settings import Settings
 
 def main() -> int:
     """0 or 1; what is wrong on standard error."""
-    settings = Settings()  # type: ignore[call-arg]  # it comes from the environment
+    settings = Settings()
     connection = http.client.HTTPConnection(settings.listen_hosts[0], settings.port, timeout=8)
     try:
         connection.request("GET", "/health")

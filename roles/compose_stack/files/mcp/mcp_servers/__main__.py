@@ -85,7 +85,7 @@ def main() -> int:
     )
     logging.basicConfig(level=logging.INFO, handlers=[handler])
     try:
-        settings = Settings()  # type: ignore[call-arg]  # it comes from the environment
+        settings = Settings()
         return Serving().run(kind, settings)
     except ValidationError as error:
         wrong = "; ".join(f"MCP_{'.'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors())

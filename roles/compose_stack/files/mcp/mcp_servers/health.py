@@ -13,7 +13,7 @@ from mcp_servers.settings import Settings
 
 def main() -> int:
     """0 or 1; what is wrong on standard error."""
-    settings = Settings()  # type: ignore[call-arg]  # it comes from the environment
+    settings = Settings()
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.listen_host, settings.listen_host)  # noqa: S104
     connection = http.client.HTTPConnection(host, settings.port, timeout=8)
     try:

@@ -14,7 +14,7 @@ import asyncio
 import contextlib
 import os
 import signal
-import subprocess  # noqa: TID251 (no plugin)
+import subprocess
 import time
 from dataclasses import dataclass
 from pathlib import Path
