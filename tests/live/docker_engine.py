@@ -194,9 +194,13 @@ def debian_archive(packages: Sequence[str] = ()) -> Path:
     with tempfile.TemporaryDirectory(prefix="zt-debian-", ignore_cleanup_errors=True) as folder:
         root = Path(folder, "root")
         command = [debootstrap, "--variant=minbase", f"--include={','.join(wanted)}", release, root, *_mirror()]
-        done = subprocess.run(
-            ["nice", *map(str, command)], env=environment, capture_output=True, text=True, check=False
-        )
+        try:
+            done = subprocess.run(
+                ["nice", *map(str, command)], env=environment, capture_output=True, text=True, check=False
+            )
+        finally:
+            # One that is broken off leaves it behind, and no directory with a mount in it can be removed.
+            subprocess.run(["umount", str(root / "proc")], capture_output=True, check=False)
         if done.returncode != 0:
             said = (done.stdout + done.stderr).strip().splitlines()
             pytest.skip(f"no image can be made: {said[-1] if said else 'debootstrap fails'}")
