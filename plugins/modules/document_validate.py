@@ -23,6 +23,7 @@ description:
     them, are validated too.
   - Repeated keys, two objects of one name and references to nothing are mistakes as well.
   - Custom resources of which no schema is known are counted in RV(unchecked), and a warning names them.
+  - Compose files are counted there too. C(docker compose config) validates them.
 options:
   path:
     description:
@@ -103,7 +104,11 @@ errors:
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.zerotrust.platform.plugins.module_utils._ansible import Work, refuse_missing, require, run
 from ansible_collections.zerotrust.platform.plugins.module_utils._documents.files import scan
-from ansible_collections.zerotrust.platform.plugins.module_utils._documents.validate import missing_libraries, validate
+from ansible_collections.zerotrust.platform.plugins.module_utils._documents.validate import (
+    COMPOSE_FILE,
+    missing_libraries,
+    validate,
+)
 from ansible_collections.zerotrust.platform.plugins.module_utils._errors import PlatformError
 
 
@@ -117,7 +122,9 @@ def body(module: AnsibleModule) -> Work:
         more = f" (and {len(problems) - 1} more, see errors)" if len(problems) > 1 else ""
         raise PlatformError(f"{path}: {problems[0]}{more}", "invalid_document", problems)
     warnings = [
-        f"{path}: {count} of {kind} not validated, no schema is known" for kind, count in report.unchecked.items()
+        f"{path}: {count} of {kind} not validated, no schema is known"
+        for kind, count in report.unchecked.items()
+        if kind != COMPOSE_FILE
     ]
     return Work(
         result={"counts": dict(report.counts), "unchecked": dict(report.unchecked), "problems": problems},

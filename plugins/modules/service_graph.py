@@ -32,6 +32,14 @@ options:
     type: list
     elements: str
     choices: [istio, network_policy, security_group, kong, spire]
+  stack:
+    description:
+      - The declaration of a Compose stack, as M(zerotrust.platform.compose_render) takes it. It is rendered too, below
+        C(compose), without secrets.
+    type: path
+  stack_overrides:
+    description: Values laid upon O(stack).
+    type: dict
   validate:
     description:
       - Whether the documents are held against the schemas of their tools before anything is written, in check mode too.
@@ -84,6 +92,12 @@ EXAMPLES = r"""
     src: inventories/local/service_graph.yml
     dest: build/local/rendered
 
+- name: Render a Compose stack beside them
+  zerotrust.platform.service_graph:
+    src: inventories/local/service_graph.yml
+    stack: stack.yml
+    dest: build/local/rendered
+
 - name: Render only the NetworkPolicies, for another trust domain
   zerotrust.platform.service_graph:
     src: inventories/local/service_graph.yml
@@ -122,7 +136,7 @@ graph:
     services: 5
     flows: 12
 documents:
-  description: The number of documents by enforcement point.
+  description: The number of documents by enforcement point, and of files of the stack.
   returned: success
   type: dict
   sample: {istio: 25, kong: 1, network_policy: 8, security_group: 1, spire: 1}
@@ -139,6 +153,10 @@ errors:
     - "service_graph.yml:14:13: services.frontend.calls[1].to: 'apii' is not a declared service (did you mean 'api'?)"
 """
 
+import os
+from collections.abc import Mapping
+from typing import Optional
+
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.zerotrust.platform.plugins.module_utils._ansible import (
     GRAPH_OPTIONS,
@@ -148,6 +166,8 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._ansible import
     require,
     run,
 )
+from ansible_collections.zerotrust.platform.plugins.module_utils._compose.parse import parse as parse_stack
+from ansible_collections.zerotrust.platform.plugins.module_utils._compose.render import render as render_stack
 from ansible_collections.zerotrust.platform.plugins.module_utils._documents.files import dump
 from ansible_collections.zerotrust.platform.plugins.module_utils._documents.validate import (
     missing_libraries,
@@ -155,6 +175,7 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._documents.vali
 )
 from ansible_collections.zerotrust.platform.plugins.module_utils._enforcement.common import Rendered, sourced
 from ansible_collections.zerotrust.platform.plugins.module_utils._enforcement.points import POINTS, concerned
+from ansible_collections.zerotrust.platform.plugins.module_utils._errors import PlatformError
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.model import Graph
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.source import read_graph
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.files import TreePlan, apply_tree, plan_tree
@@ -167,17 +188,32 @@ def body(module: AnsibleModule) -> Work:
     files = {path: documents for point in rendered.values() for path, documents in point.items()}
     if params["validate"] and params["state"] == "present":
         check_schemas(files, params["kubernetes_version"] or "")
+    stack = read_stack(params["stack"], params["stack_overrides"]) if params["stack"] else {}
     result = {
         "graph": summary(graph),
         "documents": {name: sum(map(len, files.values())) for name, files in rendered.items()},
     }
+    if stack:
+        result["documents"]["compose"] = len(stack)
     if not params["dest"]:
         return Work(result=result, msg=f"{params['src']} is valid: {result['graph']['flows']} flows.")
-    desired = dump(files, graph.name) if params["state"] == "present" else {}
+    desired = {**dump(files, graph.name), **stack} if params["state"] == "present" else {}
     tree = plan_tree(
         params["dest"], desired, graph.name, attributes={"trust_domain": graph.trust_domain}, adopt=params["adopt"]
     )
     return Work(tree.plan, lambda: apply_tree(tree), result, warnings=identity_warnings(graph, tree))
+
+
+def read_stack(path: str, overrides: Optional[Mapping]) -> dict:
+    """The files of a stack, by their paths below the directory of all documents."""
+    try:
+        with open(path, "rb") as file:  # noqa: PTH123
+            text = file.read()
+    except OSError as error:
+        message = f"{path}: the stack's declaration cannot be read: {error.strerror or error}"
+        raise PlatformError(message, "unreadable_stack") from error
+    files = render_stack(parse_stack(text, overrides, os.path.basename(path)))  # noqa: PTH119
+    return {f"compose/{name}": content for name, content in files.items()}
 
 
 def check_schemas(files: Rendered, kubernetes_version: str) -> None:
@@ -214,6 +250,8 @@ def main() -> None:
             **PLAN_OPTIONS,
             "dest": {"type": "path"},
             "points": {"type": "list", "elements": "str", "choices": list(POINTS)},
+            "stack": {"type": "path"},
+            "stack_overrides": {"type": "dict"},
             "validate": {"type": "bool", "default": False},
             "kubernetes_version": {"type": "str"},
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},

@@ -33,6 +33,8 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._errors import 
 KONG_CONFIGURATION = "Kong configuration"
 SPIRE_ENTRY = "SPIRE entry"
 AWS_SECURITY_GROUP = "AWS security group"
+COMPOSE_FILE = "Compose file"
+"""Judged by Docker Compose itself (``docker compose config``), as its schema comes in no library."""
 UNKNOWN = "unknown"
 
 
@@ -95,6 +97,8 @@ def validate(documents: Documents, kubernetes_version: str = "") -> Report:
             key, what, schema, twins = lists
             counts[what] += len(document[key])
             problems += _told(item, what, compiled(schema).complaints(document) or twins(document[key]))
+        elif isinstance(document.get("services"), Mapping):
+            unchecked[COMPOSE_FILE] += 1
         else:
             unchecked[UNKNOWN] += 1
     return Report(dict(sorted(counts.items())), dict(sorted(unchecked.items())), tuple(problems))

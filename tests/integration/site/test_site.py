@@ -73,6 +73,7 @@ def test_from_nothing_and_back(tmp_path: Path) -> None:
         "pki/ssl/ca-cert.pem",
         "pki/ssl/cert.pem",
         "pki/ssl/key.pem",
+        "rendered/compose/docker-compose.production-hardened.yml",
         "rendered/istio/istio-system.yml",
         "rendered/kong/kong.yml",
         "rendered/network_policy/tradingrobotplug.yml",
@@ -89,8 +90,10 @@ def test_from_nothing_and_back(tmp_path: Path) -> None:
     states = {one["name"]: one["state"] for one in said["systems"]}
     assert states == {
         **dict.fromkeys(("istio", "network_policy", "security_group", "kong", "spire"), "rendered"),
+        "compose": "rendered",
         "pki": "applied",
     }
+    assert "no host with a Docker engine is named (group stack)" in first.output
     assert "no cluster is configured (kubernetes_context)" in first.output
 
     second = succeeded(run("site", build))
@@ -123,7 +126,7 @@ def test_a_plan_is_made_approved_and_done(tmp_path: Path) -> None:
         for role in ("service_graph", "pki")
     }
     assert all(f"-e {name}={value}" in planned.output.replace("\n", " ") for name, value in approved.items())
-    assert plan["counts"] == {"create": 6, "update": 0, "delete": 0, "unchanged": 0}
+    assert plan["counts"] == {"create": 13, "update": 0, "delete": 0, "unchanged": 0}
 
     other = {"service_graph_overrides": {"services": {"api-service": {"calls": None}}}}
     refused = run("site", build, **approved, **other)

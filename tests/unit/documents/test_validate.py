@@ -178,6 +178,8 @@ def test_custom_resources_are_counted_as_unchecked() -> None:
 {apiVersion: networking.istio.io/v1alpha3, kind: EnvoyFilter, metadata: {name: x}}
 ---
 {some: values}
+---
+{name: shop, services: {web: {image: "web:1"}}}
 """
     found = report(text)
     assert found.problems == ()
@@ -186,6 +188,7 @@ def test_custom_resources_are_counted_as_unchecked() -> None:
         "gateway.networking.k8s.io/v1 HTTPRoute": 1,
         "networking.example.com/v1 NetworkPolicy": 1,
         "networking.istio.io/v1alpha3 EnvoyFilter": 1,
+        "Compose file": 1,
         "unknown": 1,
     }
 
