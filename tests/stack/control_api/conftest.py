@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Callable
 
 import pytest
+import redis
 from control_api import keys
 from control_api.app import create_app
 from control_api.database import migrate
@@ -46,6 +47,10 @@ def database_url(tmp_path: Path) -> Iterator[str]:
 @pytest.fixture
 def made(database_url: str) -> Callable[..., FastAPI]:
     """A function: the application with some settings, its database up to date."""
+    if REDIS:
+        # The numbers of keys begin anew with each database, and so must what is counted by them.
+        with redis.Redis.from_url(REDIS) as server:
+            server.flushdb()
 
     def make(**settings: object) -> FastAPI:
         app = create_app(Settings(**{"database_url": database_url, "redis_url": REDIS, **settings}))

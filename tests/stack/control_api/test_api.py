@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import logging
-import sqlite3
 from collections.abc import Iterator
 from typing import Any, Callable
 
@@ -31,18 +30,18 @@ def test_probes_need_no_key_and_are_not_limited(client: TestClient) -> None:
 def test_without_its_database_it_lives_and_is_not_ready(made: Callable[..., FastAPI]) -> None:
     app = made()
     header = key_of(app, "ann", keys.Role.USER)
+
+    def refuse(*arguments: object) -> None:
+        raise app.state.engine.dialect.dbapi.OperationalError("connection refused")
+
     with TestClient(app, raise_server_exceptions=False) as client:
         app.state.engine.dispose()
-        app.state.engine.pool._creator = _refuse  # what a server that is away looks like to SQLAlchemy
+        app.state.engine.pool._creator = refuse  # what a server that is away looks like to SQLAlchemy
         assert client.get("/health").status_code == 200
         assert client.get("/ready").status_code == 503
         answer = client.get("/api/data", headers=header)
         assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
         assert answer.headers["content-type"] == "application/problem+json"
-
-
-def _refuse(*arguments: object) -> None:
-    raise sqlite3.OperationalError("unable to open database file")
 
 
 def test_a_user_has_his_own_items_and_an_administrator_sees_all(

@@ -191,8 +191,6 @@ class FallbackLimiter:
 
 
 def redis_limiter(url: str, arguments: dict[str, Any]) -> FallbackLimiter:
-    """A Redis that is slow is as good as away: a request waits a quarter of a second for it at most."""
-    client = redis.asyncio.Redis.from_url(
-        url, socket_timeout=0.25, socket_connect_timeout=0.25, retry=None, **arguments
-    )
+    """A Redis that is slow is as good as away: a request waits half a second for it at most."""
+    client = redis.asyncio.Redis.from_url(url, socket_timeout=0.5, socket_connect_timeout=0.5, retry=None, **arguments)
     return FallbackLimiter(RedisLimiter(client))
