@@ -109,7 +109,7 @@ rotated:
   returned: when O(state=present)
   type: list
   elements: str
-  sample: [api, mcp-memory]
+  sample: [mcp-memory]
 plan:
   description: What is, or in check mode would be, done to the directory.
   returned: success

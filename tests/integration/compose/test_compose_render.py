@@ -28,7 +28,7 @@ def test_a_stack_is_rendered_once_and_its_secrets_are_never_shown(tmp_path: Path
     run = run_tasks(tmp_path, task(dest), again, task(dest), rotated, task(dest), arguments=["--diff"])
     assert run.status == 0, run.output
     assert [result["changed"] for result in run.results] == [True, False, False, True, False]
-    assert run.results[3]["rotated"] == ["mcp-memory", "api"]
+    assert run.results[3]["rotated"] == ["mcp-memory"]
     secrets = list((dest / "secrets").iterdir())
     assert len(secrets) == 8
     assert {path.stat().st_mode & 0o777 for path in secrets} == {0o400}
