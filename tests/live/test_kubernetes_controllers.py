@@ -118,7 +118,7 @@ def test_a_namespace_ends_and_comes_again(sync: Sync) -> None:
         sync.task(documents),
     )
     assert run.status == 0, run.output
-    assert [counts(result) for result in run.results] == [(4, 0, 0, 0), (0, 1, 3, 0), (3, 1, 0, 0), (0, 0, 0, 3)]
+    assert [counts(result) for result in run.results] == [(4, 0, 0, 0), (0, 0, 4, 0), (4, 0, 0, 0), (0, 0, 0, 3)]
     # Somebody deletes it, and something in it keeps it.
     path = f"/api/v1/namespaces/{name}/services/web"
     sync.server.call("PATCH", path, {"metadata": {"finalizers": ["example.org/hold"]}}, MERGE)
