@@ -141,7 +141,7 @@ $(OLDER_CORES:%=sanity-core-%): sanity-core-%: .venv-%/.ready
 	@touch $@
 
 .PHONY: live
-live: setup  ## Tests against real servers, built once into .cache/live; those that cannot be had are skipped
+live: setup $(STACK)/.ready  ## Tests against real servers, built once into .cache/live; those that cannot be had are skipped
 	@$(say) "pytest: tests against real servers and judges of other projects"
 	@pytest tests/live $(ARGS)
 
