@@ -62,7 +62,7 @@ def _requests(port: int, key: str) -> tuple[float, float]:
     """Requests a second over one connection, and the 99th percentile of their time in milliseconds."""
     connection = http.client.HTTPConnection("127.0.0.1", port)
     times = []
-    for _ in range(REQUESTS):
+    for _n in range(REQUESTS):
         begin = time.perf_counter()
         connection.request("GET", "/api/data", headers={"Authorization": f"Bearer {key}"})
         answer = connection.getresponse()
@@ -90,7 +90,7 @@ def middlewares(folder: Path) -> dict[str, Any]:
     log.addHandler(logging.FileHandler(folder / "audit.log"))
     rounds: dict[str, list[tuple[float, float]]] = {"ours": [], "bare": []}
     with _served(ours) as port, _served(bare) as bare_port:
-        for _ in range(ROUNDS):
+        for _n in range(ROUNDS):
             rounds["ours"].append(_requests(port, key))
             rounds["bare"].append(_requests(bare_port, key))
     result: dict[str, Any] = {
@@ -110,7 +110,7 @@ def limiters() -> dict[str, Any]:
     async def ours() -> float:
         limiter, window = MemoryLimiter(), [Window("bench", "ann", 1000)]
         begin = time.process_time()
-        for _ in range(TAKES):
+        for _n in range(TAKES):
             await limiter.take(window)
         return time.process_time() - begin
 
@@ -118,12 +118,12 @@ def limiters() -> dict[str, Any]:
         # What slowapi calls for each request: the sliding window of the library `limits`.
         limiter, rate = MovingWindowRateLimiter(MemoryStorage()), parse("1000/minute")
         begin = time.process_time()
-        for _ in range(TAKES):
+        for _n in range(TAKES):
             limiter.hit(rate, "ann")
             limiter.get_window_stats(rate, "ann")
         return time.process_time() - begin
 
-    pairs = [(asyncio.run(ours()), slowapis()) for _ in range(ROUNDS)]
+    pairs = [(asyncio.run(ours()), slowapis()) for _n in range(ROUNDS)]
     own, other = (statistics.median(column) / TAKES * 1e6 for column in zip(*pairs))
     return {
         "ours_microseconds": round(own, 2),

@@ -209,7 +209,7 @@ def test_instances_share_limits_and_survive_their_servers(
     redis.stop(signal.SIGKILL)
     _until(lambda: _ask(one, "/ready")[1]["status"] == "degraded")
     assert _ask(one, "/ready")[0] == 200
-    codes = Counter(_ask(one, "/api/status", eve)[0] for _ in range(25))
+    codes = Counter(_ask(one, "/api/status", eve)[0] for _n in range(25))
     assert codes == {200: 20, 429: 5}
     redis.start()
     _until(lambda: _ask(one, "/ready")[1]["status"] == "ready")

@@ -23,7 +23,7 @@ Header = dict[str, str]
 
 def test_probes_need_no_key_and_are_not_limited(client: TestClient) -> None:
     for path in ("/health", "/ready", "/metrics"):
-        assert {client.get(path).status_code for _ in range(120)} == {200}
+        assert {client.get(path).status_code for _n in range(120)} == {200}
     assert client.get("/ready").json()["checks"]["database"] == {"state": "ok"}
 
 
@@ -103,7 +103,7 @@ def _from(client: TestClient, address: str) -> None:
 
 
 def test_only_five_wrong_keys_a_minute_are_looked_at(client: TestClient, user: Header) -> None:
-    wrong = [client.get("/api/data", headers={"Authorization": f"Bearer {keys.draw()}"}) for _ in range(7)]
+    wrong = [client.get("/api/data", headers={"Authorization": f"Bearer {keys.draw()}"}) for _n in range(7)]
     assert [answer.status_code for answer in wrong] == [401] * 5 + [429] * 2
     assert 55 <= int(wrong[-1].headers["retry-after"]) <= 60
     # Another address is not concerned.
@@ -125,7 +125,7 @@ def test_each_route_has_its_limit(made: Callable[..., FastAPI], path: str, limit
     app = made(limit_status=3, limit_data=4, limit_optimize=2, limit_key=5)
     header = key_of(app, "ann", keys.Role.USER)
     with TestClient(app) as client:
-        answers = [client.get(path, headers=header) for _ in range(limit + 1)]
+        answers = [client.get(path, headers=header) for _n in range(limit + 1)]
         assert 429 not in [answer.status_code for answer in answers[:-1]]
         last = answers[-1]
         assert last.status_code == 429
@@ -139,7 +139,7 @@ def test_each_route_has_its_limit(made: Callable[..., FastAPI], path: str, limit
 def test_an_anonymous_client_is_counted_by_address(made: Callable[..., FastAPI]) -> None:
     app = made(limit_default=3)
     with TestClient(app, client=("1.2.3.4", 1)) as client:
-        assert [client.get("/nowhere").status_code for _ in range(4)] == [404, 404, 404, 429]
+        assert [client.get("/nowhere").status_code for _n in range(4)] == [404, 404, 404, 429]
         _from(client, "1.2.3.5")
         assert client.get("/nowhere").status_code == 404
 
@@ -181,7 +181,7 @@ def test_the_methods_of_a_path_are_told(client: TestClient, user: Header) -> Non
 def test_a_body_without_a_length_is_limited_too(client: TestClient, user: Header) -> None:
     def pieces() -> Iterator[bytes]:
         yield b'{"name": "'
-        for _ in range(130):
+        for _n in range(130):
             yield b"x" * 1000
 
     answer = client.post("/api/data", headers={**user, "Content-Type": "application/json"}, content=pieces())

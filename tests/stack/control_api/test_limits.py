@@ -65,7 +65,7 @@ Run = Callable[[Callable[[Limiter], Awaitable[None]]], None]
 def test_as_many_as_the_limit_and_not_one_more(run: Run) -> None:
     async def scenario(limiter: Limiter) -> None:
         window = Window("p", "ann", 5)
-        decisions = [await limiter.take([window]) for _ in range(7)]
+        decisions = [await limiter.take([window]) for _n in range(7)]
         assert [d.allowed for d in decisions] == [True] * 5 + [False] * 2
         assert [d.readings[0].remaining for d in decisions] == [4, 3, 2, 1, 0, 0, 0]
         assert all(SECONDS - 5 < d.readings[0].reset <= SECONDS for d in decisions)
@@ -78,7 +78,7 @@ def test_as_many_as_the_limit_and_not_one_more(run: Run) -> None:
 
 def test_mistake_9_a_hundred_at_once_get_no_more_than_the_limit(run: Run) -> None:
     async def scenario(limiter: Limiter) -> None:
-        decisions = await asyncio.gather(*(limiter.take([Window("p", "ann", 30)]) for _ in range(100)))
+        decisions = await asyncio.gather(*(limiter.take([Window("p", "ann", 30)]) for _n in range(100)))
         assert sum(d.allowed for d in decisions) == 30
 
     run(scenario)
@@ -87,7 +87,7 @@ def test_mistake_9_a_hundred_at_once_get_no_more_than_the_limit(run: Run) -> Non
 def test_all_windows_or_none(run: Run) -> None:
     async def scenario(limiter: Limiter) -> None:
         wide, narrow = Window("wide", "ann", 10), Window("narrow", "ann", 2)
-        for _ in range(5):
+        for _n in range(5):
             await limiter.take([wide, narrow])
         decision = await limiter.take([wide])
         assert decision.readings[0].remaining == 10 - 2 - 1
@@ -98,7 +98,7 @@ def test_all_windows_or_none(run: Run) -> None:
 def test_looking_takes_nothing(run: Run) -> None:
     async def scenario(limiter: Limiter) -> None:
         window = Window("p", "ann", 1)
-        assert [(await limiter.take([window], 0)).allowed for _ in range(3)] == [True] * 3
+        assert [(await limiter.take([window], 0)).allowed for _n in range(3)] == [True] * 3
         assert (await limiter.take([window])).allowed
         assert not (await limiter.take([window], 0)).allowed
 
@@ -153,7 +153,7 @@ def test_without_redis_limits_hold_and_nobody_waits_for_it() -> None:
         limiter = _away()
         assert isinstance(limiter, FallbackLimiter)
         begin = time.monotonic()
-        decisions = [await limiter.take([Window("p", "ann", 10)]) for _ in range(50)]
+        decisions = [await limiter.take([Window("p", "ann", 10)]) for _n in range(50)]
         assert sum(d.allowed for d in decisions) == 10
         assert limiter.degraded
         assert time.monotonic() - begin < 2

@@ -67,7 +67,7 @@ def test_nothing_better_can_be_chosen(
 def _hard(number: int = 400) -> list[Choice]:
     """A knapsack on which a search goes on: value and cost go together, with large numbers."""
     source = random.Random(1)
-    costs = [source.randrange(10**11, 10**12) for _ in range(number)]
+    costs = [source.randrange(10**11, 10**12) for _n in range(number)]
     return [Choice(str(n), cost, cost + source.randrange(10**9), str(n % 40)) for n, cost in enumerate(costs)]
 
 

@@ -34,7 +34,7 @@ def listen(hosts: Sequence[str], port: int) -> list[socket.socket]:
     """A socket for each address; with port 0 all get the one that the first was given. Raises OSError."""
     sockets: list[socket.socket] = []
     for host in hosts:
-        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        family, kind, protocol, _name, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         opened = socket.socket(family, kind, protocol)
         opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
