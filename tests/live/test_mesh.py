@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import shutil
 import subprocess
 import sys
 import time
@@ -151,19 +152,28 @@ def made_images(folder: Path, tool: Callable[..., Path]) -> dict[str, Image]:
     for part in ("usr/local/bin", "usr/sbin", "var/lib/istio/envoy", "etc/istio/proxy"):
         (proxy / part).mkdir(parents=True)
     (proxy / "etc/istio/proxy").chmod(0o777)
-    (proxy / "usr/local/bin/pilot-agent").symlink_to(tool("istio", "pilot-agent"))
-    (proxy / "usr/local/bin/envoy").symlink_to(envoy / "envoy" / "_bin" / "envoy")
+    placed(tool("istio", "pilot-agent"), proxy / "usr/local/bin/pilot-agent")
+    placed(envoy / "envoy" / "_bin" / "envoy", proxy / "usr/local/bin/envoy")
     template = module_folder("istio", "istio.io/istio") / "tools/packaging/common/envoy_bootstrap.json"
     (proxy / "var/lib/istio/envoy/envoy_bootstrap_tmpl.json").write_bytes(template.read_bytes())
     for name in ("iptables", "ip6tables"):
         for suffix in ("", "-save", "-restore"):
             (proxy / "usr/sbin" / f"{name}{suffix}").symlink_to("xtables-nft-multi")
-    pilot = tool("istio", "pilot-discovery")
+    pilot = folder / "pilot-discovery"
+    placed(tool("istio", "pilot-discovery"), pilot)
     return {
         "proxyv2": Image(["/usr/local/bin/pilot-agent"], [str(proxy), *(str(debian_tree(one)) for one in IPTABLES)]),
         "pilot": Image([str(pilot)]),
         "app": Image([sys.executable, str(APP)], user=0),
     }
+
+
+def placed(program: Path, path: Path) -> None:
+    """A program where the containers' users reach it: the checkout may lie in a home that is closed to them."""
+    try:
+        path.hardlink_to(program)
+    except OSError:
+        shutil.copy2(program, path)
 
 
 def deployment(namespace: str, name: str, arguments: list[str], account: str = "", **labels: str) -> dict[str, Any]:
