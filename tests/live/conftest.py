@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.live.compose_stack import Host, running_host
 from tests.live.docker_engine import Engine
 from tests.live.go_tools import tool_path
 from tests.live.processes import Processes
@@ -41,3 +42,16 @@ def engine() -> Iterator[Engine]:
         yield running
     finally:
         running.remove()
+
+
+@pytest.fixture(scope="module")
+def host(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
+    """An engine on which the role compose_stack can run its stack."""
+    yield from running_host(engine, tmp_path_factory.mktemp("host"))
+
+
+@pytest.fixture
+def stack(host: Host) -> Host:
+    """The stack, running."""
+    host.up()
+    return host
