@@ -14,7 +14,8 @@ from health_monitor import core
 from hypothesis import given
 from hypothesis import strategies as st
 
-POLICY = core.Policy(attempts=3, backoff=5, backoff_max=60, jitter=0.2, stable=300, dead=10)
+REASONS = st.sampled_from(["unhealthy", "dead", "paused"])
+POLICY = core.Policy(attempts=3, backoff=5, backoff_max=60, jitter=0.2, stable=300, dead=10, paused=20)
 
 
 @dataclass
@@ -120,11 +121,11 @@ def test_the_delay_doubles() -> None:
     assert gaps == [6, 11, 21, 31, 31]  # it takes a second to become unhealthy again
 
 
-@given(attempts=st.integers(1, 2000), draw=st.floats(0, 1, exclude_max=True), dead=st.booleans())
-def test_a_delay_is_within_its_bounds(attempts: int, draw: float, dead: bool) -> None:
-    delay = POLICY.delay(attempts, dead, draw)
+@given(attempts=st.integers(1, 2000), draw=st.floats(0, 1, exclude_max=True), reason=REASONS)
+def test_a_delay_is_within_its_bounds(attempts: int, draw: float, reason: str) -> None:
+    delay = POLICY.delay(attempts, reason, draw)
     assert POLICY.backoff * (1 - POLICY.jitter) <= delay <= POLICY.backoff_max
-    assert delay >= POLICY.dead or not dead
+    assert delay >= {"unhealthy": 0, "dead": POLICY.dead, "paused": POLICY.paused}[reason]
 
 
 def test_attempts_are_forgotten_after_a_stable_time() -> None:
@@ -200,10 +201,33 @@ def test_what_was_never_seen_alive_is_left() -> None:
     assert not world.done
 
 
-def test_a_paused_container_is_left() -> None:
-    world = World(Container(status="paused", health="unhealthy"))
+@pytest.mark.parametrize("health", ["healthy", "unhealthy"])
+def test_a_container_that_stays_paused_is_restarted(health: str) -> None:
+    world = World(Container(status="paused", health=health, heals_after=1))
     world.wait(1000)
+    assert world.restarts == [1000.0 + POLICY.paused]
+
+
+def test_a_short_pause_is_left() -> None:
+    world = World(Container(health="healthy"))
+    for _round in range(10):
+        world.container.status = "paused"
+        world.heard("pause")
+        world.wait(POLICY.paused - 1)
+        world.container.status = "running"
+        world.heard("unpause")
+        world.wait(POLICY.paused)
     assert not world.done
+
+
+def test_what_became_unhealthy_by_a_pause_has_the_time_of_the_pause() -> None:
+    world = World(Container(health="healthy", heals_after=1))
+    world.container.status = "paused"
+    world.become("unhealthy")
+    world.wait(POLICY.paused - 1)
+    assert not world.restarts
+    world.wait(1)
+    assert world.restarts == [1000.0 + POLICY.paused]
 
 
 def test_a_container_that_is_gone_is_forgotten() -> None:
@@ -238,7 +262,10 @@ SIGHTS = st.builds(
 EVENTS = st.one_of(
     st.builds(core.Listed, st.lists(SIGHTS, max_size=2, unique_by=lambda sight: sight.id).map(tuple)),
     st.builds(
-        core.Heard, IDS, st.just("api"), st.sampled_from(["start", "die", "stop", "destroy", "healthy", "unhealthy"])
+        core.Heard,
+        IDS,
+        st.just("api"),
+        st.sampled_from(["start", "die", "stop", "destroy", "pause", "unpause", "healthy", "unhealthy"]),
     ),
     st.builds(lambda sight: core.Looked(sight.id, sight), SIGHTS),
     st.builds(core.Looked, IDS, st.none()),
@@ -261,7 +288,7 @@ def test_whatever_is_heard_only_what_was_just_seen_to_be_bad_is_restarted(
                 continue
             assert isinstance(event, core.Looked)
             assert event.sight is not None
-            assert not event.sight.runs or event.sight.health == "unhealthy"
+            assert not event.sight.runs or event.sight.health == "unhealthy" or event.sight.status == "paused"
             if isinstance(action, core.Restart):
                 assert 1 <= action.attempt <= POLICY.attempts
         assert all(not watched.stopped or watched.due is None for watched in state.containers.values())

@@ -3,10 +3,10 @@
 
 """What is to be done: a pure function of what was known, what has been heard, and the time.
 
-A container is *bad* when the engine calls it unhealthy, or when it is dead and the engine does not restart it. What is
-bad is looked at once more when its delay is over (`Look`), and restarted if it still is (`Restart`). The delay doubles
-with each attempt; when all are used up, that is said once (`GiveUp`). Attempts are forgotten when a container has been
-well for long enough.
+A container is *bad* when the engine calls it unhealthy, when it is dead and the engine does not restart it, or when it
+has been paused for long: nobody asks the paused one for its health. What is bad is looked at once more when its delay
+is over (`Look`), and restarted if it still is (`Restart`). The delay doubles with each attempt; when all are used up,
+that is said once (`GiveUp`). Attempts are forgotten when a container has been well for long enough.
 
 Whoever says `docker stop` wants a container to be stopped: it is left alone until it is started. `docker kill` is no
 such wish, though the engine takes it for one.
@@ -32,10 +32,12 @@ class Policy:
     jitter: float = 0.2
     stable: float = 300.0
     dead: float = 10.0
+    paused: float = 20.0
 
-    def delay(self, attempts: int, dead: bool, draw: float) -> float:
-        """Before the next attempt; ``draw`` is in [0, 1). What is dead is left to the engine for a moment."""
-        least = self.dead if dead else 0.0
+    def delay(self, attempts: int, reason: str, draw: float) -> float:
+        """Before the next attempt; ``draw`` is in [0, 1). What is dead is left to the engine for a moment, and what is
+        paused to whoever did it, such as `docker commit`."""
+        least = {"dead": self.dead, "paused": self.paused}.get(reason, 0.0)
         if attempts == 0:
             return least
         exponential = min(self.backoff_max, self.backoff * 2.0 ** min(attempts - 1, 60))
@@ -54,7 +56,7 @@ class Sight:
 
     @property
     def runs(self) -> bool:
-        """Also while it is paused, which is somebody's wish, or being restarted by the engine."""
+        """Also while it is paused, or being restarted by the engine."""
         return self.status in ("running", "paused", "restarting")
 
 
@@ -75,7 +77,7 @@ class Looked:
 
 @dataclass(frozen=True)
 class Heard:
-    """An event of the engine: start, die, stop, destroy, healthy, unhealthy."""
+    """An event of the engine: start, die, stop, destroy, pause, unpause, healthy, unhealthy."""
 
     id: str
     service: str
@@ -107,7 +109,7 @@ class Look:
 
 @dataclass(frozen=True)
 class Restart:
-    """Restart it; answer with `Tried`. ``reason``: unhealthy or dead."""
+    """Restart it; answer with `Tried`. ``reason``: unhealthy, dead or paused."""
 
     id: str
     service: str
@@ -202,7 +204,9 @@ def _judged(policy: Policy, watched: Watched, sight: Sight, now: float, draw: fl
         return _left(watched)
     if not sight.runs:
         return _bad(policy, watched, "dead", now, draw)
-    if sight.health == "unhealthy" and sight.status != "paused":
+    if sight.status == "paused":
+        return _bad(policy, watched, "paused", now, draw)
+    if sight.health == "unhealthy":
         return _bad(policy, watched, "unhealthy", now, draw)
     return _running(watched, sight.health != "starting", now)
 
@@ -218,8 +222,10 @@ def _heard(policy: Policy, containers: dict[str, Watched], event: Heard, now: fl
     elif event.action == "stop":
         # A restart of ours is heard as a stop too, and is no wish.
         watched = watched if watched.busy else _left(replace(watched, stopped=True))
-    elif event.action == "healthy":
+    elif event.action in ("healthy", "unpause"):
         watched = _running(watched, True, now)
+    elif event.action == "pause":
+        watched = _bad(policy, watched, "paused", now, draw)
     elif event.action == "unhealthy":
         watched = _bad(policy, watched, "unhealthy", now, draw)
     elif event.action == "die" and not watched.stopped and not watched.busy:
@@ -236,8 +242,10 @@ def _looked(
     if event.sight is None:
         del containers[event.id]
         return
+    expected = watched.reason
     watched = _judged(policy, replace(watched, busy=False), event.sight, now, draw)
-    if watched.reason:
+    # What is bad for another reason than it was looked at for has that one's delay.
+    if watched.reason and watched.reason == expected:
         if watched.attempts < policy.attempts:
             watched = replace(watched, attempts=watched.attempts + 1, due=None, busy=True)
             actions.append(Restart(watched.id, watched.service, watched.reason, watched.attempts))
@@ -254,14 +262,14 @@ def _tried(policy: Policy, containers: dict[str, Watched], event: Tried, now: fl
     watched = replace(watched, busy=False)
     if not event.succeeded or watched.reason:
         # Whether it helped is looked at after the next delay, in case that no event tells.
-        watched = replace(watched, due=now + policy.delay(max(watched.attempts, 1), watched.reason == "dead", draw))
+        watched = replace(watched, due=now + policy.delay(max(watched.attempts, 1), watched.reason, draw))
     containers[event.id] = watched
 
 
 def _bad(policy: Policy, watched: Watched, reason: str, now: float, draw: float) -> Watched:
     if watched.reason == reason and (watched.due is not None or watched.busy or watched.given_up):
         return watched
-    due = None if watched.given_up else now + policy.delay(watched.attempts, reason == "dead", draw)
+    due = None if watched.given_up else now + policy.delay(watched.attempts, reason, draw)
     return replace(watched, reason=reason, well_since=None, due=due)
 
 

@@ -28,6 +28,8 @@ ACTIONS = {
     "die": "die",
     "stop": "stop",
     "destroy": "destroy",
+    "pause": "pause",
+    "unpause": "unpause",
     "health_status: healthy": "healthy",
     "health_status: unhealthy": "unhealthy",
 }

@@ -29,7 +29,7 @@ class Metrics:
         )
         self._well = Gauge(
             "health_monitor_container_well",
-            "1 for a container that is neither unhealthy nor dead.",
+            "1 for a container that is neither unhealthy nor dead nor paused.",
             ["service"],
             registry=self.registry,
         )

@@ -28,6 +28,7 @@ class Settings(BaseSettings):
     backoff_max_seconds: float = Field(default=300, gt=0)
     stable_seconds: float = Field(default=300, gt=0)
     dead_seconds: float = Field(default=10, ge=0)
+    paused_seconds: float = Field(default=20, ge=0)
     resync_seconds: float = Field(default=60, gt=0)
 
     @field_validator("listen_hosts", "ignore", mode="before")
@@ -43,4 +44,5 @@ class Settings(BaseSettings):
             backoff_max=self.backoff_max_seconds,
             stable=self.stable_seconds,
             dead=self.dead_seconds,
+            paused=self.paused_seconds,
         )
