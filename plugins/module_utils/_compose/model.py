@@ -116,15 +116,18 @@ class Limits:
 
 @dataclass(frozen=True)
 class Health:
-    """How the engine asks whether a container is well. Without a test it asks as the image says."""
+    """How the engine asks whether a container is well. Without a test it asks as the image says.
+
+    With what is the default, one that does not answer any more is known to be unhealthy after 30 s at most.
+    """
 
     test: tuple[str, ...] = field(
         default=(), metadata=spec(ListOf(ARGUMENT, unique=False), "The command and its arguments.")
     )
-    interval: str = field(default="30s", metadata=spec(SECONDS, "The time between two tests."))
-    timeout: str = field(default="10s", metadata=spec(SECONDS, "How long a test may take."))
+    interval: str = field(default="10s", metadata=spec(SECONDS, "The time between two tests."))
+    timeout: str = field(default="5s", metadata=spec(SECONDS, "How long a test may take."))
     retries: int = field(
-        default=3, metadata=spec(whole("a number from 1 to 100", 1, 100), "Failures until it is unhealthy.")
+        default=2, metadata=spec(whole("a number from 1 to 100", 1, 100), "Failures until it is unhealthy.")
     )
     start_period: str = field(default="30s", metadata=spec(SECONDS, "The time in which failures do not count."))
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Coroutine
@@ -159,3 +160,27 @@ def test_wrong_settings_are_told_in_a_sentence(settings: dict[str, str], sentenc
     assert ended.returncode == 2
     assert sentence in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+def check(port: int) -> int:
+    environment = {
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": str(PACKAGE),
+        "HEALTH_MONITOR_PROJECT": "stack",
+        "HEALTH_MONITOR_PORT": str(port),
+    }
+    command = [sys.executable, "-m", "health_monitor.health"]
+    return subprocess.run(command, env=environment, capture_output=True, check=False, timeout=30).returncode
+
+
+@in_a_loop
+async def test_its_check_tells_what_is_frozen_from_what_does_not_listen() -> None:
+    async with standing_in() as engine, watching(engine) as monitor:
+        await monitor.until("/metrics", "health_monitor_connected 1.0")
+        assert await asyncio.to_thread(check, monitor.port) == 0
+        monitor.process.send_signal(signal.SIGSTOP)
+        try:
+            assert await asyncio.to_thread(check, monitor.port) == 3
+        finally:
+            monitor.process.send_signal(signal.SIGCONT)
+    assert check(monitor.port) == 1
