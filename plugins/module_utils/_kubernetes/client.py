@@ -19,6 +19,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import re
 import socket
 import ssl
 import tempfile
@@ -261,6 +262,9 @@ class Client:
                 **told,
             )
         if status == 403:
+            # The server's authorizer names user, verb, resource and namespace; admission says other things.
+            if re.search(r'User "[^"]*" cannot \w+ (resource|path) ', text):
+                text += "; give this user that right by a role and its binding, or use an account that has it"
             return self.error(text, "forbidden", **told)
         if status == 429 or status >= 500:
             told["retry_after"] = float(retry_after) if retry_after and retry_after.strip().isdigit() else None

@@ -214,6 +214,21 @@ def test_a_namespace_that_is_being_deleted_is_said(server: Api, proxy: FaultProx
     assert "ConfigMap shop/a: the namespace shop is being deleted; run again when it is gone" in error.message
 
 
+@pytest.mark.parametrize(
+    ("told", "advised"),
+    [
+        ('configmaps "a" is forbidden: User "u" cannot patch resource "configmaps" in API group ""', True),
+        ('configmaps "a" is forbidden: exceeded quota: q', False),
+    ],
+)
+def test_who_lacks_a_right_is_told_to_get_it(proxy: FaultProxy, told: str, advised: bool) -> None:
+    proxy.inject(answer_before(403, "", status(403, told, "Forbidden")), method="PATCH", path="configmaps", times=None)
+    error = failure(proxy.url, config("a"))
+    assert error.reason == "forbidden"
+    assert told in error.message
+    assert ("; give this user that right by a role and its binding" in error.message) is advised
+
+
 def test_a_namespace_that_is_declared_and_being_deleted_is_made_anew(server: Api) -> None:
     run(server.url, NAMESPACE, config("a"))
     namespace = server.objects["/api/v1/namespaces/shop"]
