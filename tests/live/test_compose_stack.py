@@ -7,13 +7,16 @@
 from __future__ import annotations
 
 import json
+import shutil
 import time
 
 import pytest
+import yaml
 from ansible_collections.zerotrust.platform.plugins.module_utils._containers.audit import audit
 from ansible_collections.zerotrust.platform.plugins.module_utils._containers.engine import Engine as Audited
 
-from tests.live.compose_stack import DECLARED, PORTS, Host
+from tests.integration.ansible_run import LOCAL, Run, run_playbook
+from tests.live.compose_stack import DECLARED, OVERRIDES, PORTS, REPO, Host
 
 
 def test_from_nothing_to_a_stack_and_back(host: Host) -> None:
@@ -192,3 +195,47 @@ def test_a_killed_server_is_back_within_a_minute(stack: Host, service: str) -> N
         time.sleep(0.5)
         state = stack.engine.cli("inspect", "-f", "{{.State.Health.Status}}", f"zerotrust-{service}-1").strip()
     assert state == "healthy"
+
+
+def playbook(stack: Host, name: str, **variables: object) -> Run:
+    """A playbook of the collection on the local inventory, with this host in the group stack."""
+    folder = stack.folder / "inventory"
+    shutil.copytree(REPO / "inventories/local", folder, dirs_exist_ok=True)
+    reached = dict(word.split("=", 1) for word in LOCAL.split()[1:])
+    here = {
+        **reached,
+        "compose_stack_dest": str(stack.dest),
+        "compose_stack_socket": str(stack.engine.socket),
+        "compose_stack_overrides": OVERRIDES,
+    }
+    groups = {"zerotrust": {"hosts": {"localhost": reached}}, "stack": {"hosts": {"docker1": here}}}
+    (folder / "hosts.yml").write_text(yaml.safe_dump(groups))
+    given = {
+        "zerotrust_build_dir": str(stack.folder / "build"),
+        "compose_stack_audit_fail_on": ["features"],
+        **variables,
+    }
+    return run_playbook(REPO / f"playbooks/{name}.yml", "-e", json.dumps(given), inventory=folder / "hosts.yml")
+
+
+def test_v4_site_verify_and_teardown_know_the_group_stack(stack: Host) -> None:
+    """The last one here, as it takes the stack away."""
+    site = playbook(stack, "site")
+    assert site.status == 0, site.output
+    assert "Compose stack: applied: started on 1 of 1 hosts of the group stack." in site.output
+    (said,) = [result["msg"] for result in site.results if "scores" in (result.get("msg") or ())]
+    assert said["scores"].pop("zerotrust-docker-socket-proxy-1") < 100
+    assert set(said["scores"].values()) == {100}
+    assert len(said["failed"]) == 1
+
+    refused = playbook(stack, "verify", compose_stack_audit_fail_on=["5.15"])
+    assert refused.status != 0
+    assert refused.last["msg"].startswith("zerotrust-api-1: 5.15 (Restarts on failure at most 5 times) fail: ")
+    poor = playbook(stack, "verify", compose_stack_audit_minimum_score=100)
+    assert poor.last["msg"] == "zerotrust-docker-socket-proxy-1: its score is 88, and minimum_score is 100"
+
+    gone = playbook(stack, "teardown")
+    assert gone.status == 0, gone.output
+    assert not stack.dest.exists()
+    assert not stack.engine.cli("ps", "--all", "--quiet").strip()
+    assert "zerotrust_postgres_data" in stack.engine.cli("volume", "ls", "--quiet")
