@@ -98,7 +98,7 @@ def drifts(graph: Graph, found: Iterable[Document], points: Sequence[str]) -> li
 
 def _mesh(graph: Graph, objects: Objects) -> Iterable[Drift]:
     namespace = graph.mesh.namespace
-    maps = [one for one in objects.within("ConfigMap", namespace) if _is_mesh(one["metadata"]["name"])]
+    maps = [one for one in objects.within("ConfigMap", namespace) if _is_mesh(one)]
     if not maps:
         yield Drift("trust_domain", f"ConfigMap {namespace}/istio", "is not there; is Istio installed there?")
     for found in maps:
@@ -116,8 +116,10 @@ def _mesh(graph: Graph, objects: Objects) -> Iterable[Drift]:
             yield Drift("outbound_any", where, "workloads without a Sidecar resource may call anything (ALLOW_ANY)")
 
 
-def _is_mesh(name: str) -> bool:
-    return name == "istio" or (name.startswith("istio-") and not name.startswith("istio-sidecar-injector"))
+def _is_mesh(config_map: Document) -> bool:
+    """A revision's mesh config, beside which istiod keeps roots, locks and addresses in ConfigMaps `istio-*`."""
+    name = config_map["metadata"]["name"]
+    return (name == "istio" or name.startswith("istio-")) and "mesh" in (config_map.get("data") or {})
 
 
 def _namespace(graph: Graph, objects: Objects, namespace: str, points: Sequence[str]) -> Iterable[Drift]:

@@ -42,6 +42,9 @@ def cluster(namespace_labels: dict[str, str], redirected: bool = True) -> list[d
     return [
         *(dict(document) for documents in render(GRAPH, ["istio"]).values() for document in documents),
         made("ConfigMap", "istio", "istio-system", data={"mesh": "trustDomain: example.org"}),
+        # istiod's own, which are no mesh config.
+        made("ConfigMap", "istio-ca-root-cert", "istio-system", data={"root-cert.pem": ""}),
+        made("ConfigMap", "istio-leader", "istio-system"),
         made("Namespace", "shop", "", metadata={"labels": namespace_labels}),
         *(made("ServiceAccount", name) for name in ("web", "api")),
         made("Service", "web", spec={"selector": {"app": "web"}}),
