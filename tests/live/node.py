@@ -23,7 +23,7 @@ import sys
 import threading
 import time
 import urllib.parse
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -146,6 +146,11 @@ class Pod:
     def _volumes(self) -> None:
         for volume in self.document["spec"].get("volumes", ()):
             folder = self.folder / "volumes" / volume["name"]
+            driver = volume.get("csi", {}).get("driver")
+            if driver:
+                folder.parent.mkdir(parents=True, exist_ok=True)
+                folder.symlink_to(self.node.drivers[driver](self))
+                continue
             folder.mkdir(parents=True)
             folder.chmod(0o777)
             sources = volume["projected"]["sources"] if "projected" in volume else [volume]
@@ -342,6 +347,8 @@ class Node:
         self.hosts = folder / "hosts"
         self.lock = threading.RLock()
         self.pods: dict[str, Pod] = {}
+        #: CSI drivers, by name: the directory that a pod's volume is.
+        self.drivers: dict[str, Callable[[Pod], Path]] = {}
         self.problems: list[str] = []
         self._numbers: Iterator[int] = iter(range(10, 250))
         self._stopped = threading.Event()

@@ -44,13 +44,14 @@ class LiveServer:
     program: Path
     folder: Path
     processes: Processes
+    domain: str = DOMAIN
     port: int = field(default_factory=free_port)
     process: Optional[subprocess.Popen[bytes]] = None
 
     def start(self) -> None:
         (self.folder / "data").mkdir(parents=True, exist_ok=True)
         config = self.folder / "server.conf"
-        config.write_text(CONFIG.format(port=self.port, folder=self.folder, domain=DOMAIN), encoding="utf-8")
+        config.write_text(CONFIG.format(port=self.port, folder=self.folder, domain=self.domain), encoding="utf-8")
         self.process = self.processes.start([self.program, "run", "-config", config], self.port)
 
     def kill(self) -> None:
@@ -67,4 +68,4 @@ class LiveServer:
         return str(self.folder / "api.sock")
 
     def spire(self, command: Sequence[str] = ()) -> Spire:
-        return Spire(list(command) or [str(self.program)], self.socket, DOMAIN)
+        return Spire(list(command) or [str(self.program)], self.socket, self.domain)
