@@ -146,9 +146,13 @@ live: setup $(STACK)/.ready  ## Tests against real servers, built once into .cac
 	@pytest tests/live $(ARGS)
 
 .PHONY: bench
-bench: setup build/ansible/.ready  ## Time and memory of the stages for graphs of 10 to 5,000 services, of kong_sync, spire_sync, pki, kubernetes_sync, security_group_sync
+bench: setup build/ansible/.ready $(STACK)/.ready  ## Time and memory of the stages for graphs of 10 to 5,000 services, of kong_sync, spire_sync, pki, kubernetes_sync, security_group_sync, the control API and hardening
 	@$(say) "Benchmarks (build/bench.json holds the figures)"
 	@python tests/benchmarks/run.py $(ARGS)
+	@$(say) "What the control API's middlewares cost, and its limiter beside slowapi's (build/bench-control-api.json)"
+	@$(STACK)/bin/python tests/benchmarks/control_api.py build/bench-control-api.json
+	@$(say) "What the hardening of a container costs"
+	@python tests/benchmarks/hardening.py
 
 # PyPI's `ansible` holds the collections that others have written, beside which ours is measured.
 build/ansible/.ready: requirements.lock | setup
