@@ -107,6 +107,7 @@ def test_sidecars_have_the_identities_of_spire(
     tool: Callable[..., Path], processes: Processes, tmp_path: Path, request: Any
 ) -> None:
     programs = tool("spire", "spire-server"), tool("spire", "spire-agent")
+    # Now only: in its network nothing can be built.
     mesh: Mesh = request.getfixturevalue("mesh")
     own, domain = mesh.graph.namespace, mesh.graph.trust_domain
     spire = Spire(LiveServer(programs[0], mesh.folder / "spire" / "server", processes, domain), programs[1])
