@@ -14,6 +14,7 @@ import shutil
 import subprocess
 import sys
 import time
+import urllib.parse
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
@@ -31,6 +32,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from tests.integration.ansible_run import Run, run_playbook
 from tests.live.api_server import ApiServer, start_api_server, start_controllers
 from tests.live.debian import debian_tree
+from tests.live.enforcer import IPTABLES, Enforcer, enforce
 from tests.live.go_tools import module_folder, pypi_tree
 from tests.live.namespaces import private_network
 from tests.live.node import Image, Node
@@ -44,11 +46,11 @@ VALUES = {
     "pilot": {"env": {"PILOT_ENABLE_METADATA_EXCHANGE": "false", "PILOT_ENABLE_ALPN_FILTER": "false"}},
     "telemetry": {"enabled": False},
 }
-IPTABLES = (
-    *("iptables", "libip4tc2", "libip6tc2", "libxtables12", "libnftnl11", "libnfnetlink0"),
-    *("libnetfilter-conntrack3", "libmnl0"),
-)
+#: The user whose packets a sidecar's redirection leaves alone.
+PROXY = 1337
 STABLE = 3
+#: So many packets are some seconds.
+TRIES = 10
 
 
 @dataclass
@@ -58,6 +60,7 @@ class Mesh:
     folder: Path
     istioctl: Path
     graph: Graph
+    enforcer: Enforcer
 
     def role(self, *arguments: str, roles: tuple[str, ...] = ("istio",), **variables: Any) -> Run:
         given = {
@@ -98,6 +101,12 @@ class Mesh:
         pid = str(self.node.pod(*caller).pid)
         return stable(["nsenter", "-t", pid, "-n", sys.executable, "-c", script])
 
+    def connects(self, caller: tuple[str, str], user: int, address: str, port: int) -> bool:
+        """Whether TCP, and nothing more than that, gets from a pod to an address."""
+        script = f"import os, socket; os.setuid({user}); socket.create_connection(({address!r}, {port}), 2)"
+        command = ["nsenter", "-t", str(self.node.pod(*caller).pid), "-n", sys.executable, "-c", script]
+        return subprocess.run(command, capture_output=True, check=False).returncode == 0
+
     def cluster_address(self, namespace: str, name: str) -> str:
         found = self.server.call("GET", f"/api/v1/namespaces/{namespace}/services/{name}")
         return str(found["spec"]["clusterIP"])
@@ -124,6 +133,7 @@ def mesh(tool: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) ->
     for path in (folder, *folder.parents[:2]):
         path.chmod(0o755)
     images = made_images(folder / "images", tool)
+    program = tool("enforcer")
     with private_network(ADDRESS), Processes(folder / "logs") as running:
         server = start_api_server(
             running,
@@ -135,9 +145,10 @@ def mesh(tool: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) ->
             enable_aggregator_routing="true",
         )
         start_controllers(running, tool, server, "*,-node-lifecycle-controller")
+        enforcer = enforce(running, server, program, folder)
         node = Node(server, folder / "node", ADDRESS, images)
         try:
-            yield Mesh(server, node, folder, tool("istio", "istioctl"), read_graph(str(GRAPH)))
+            yield Mesh(server, node, folder, tool("istio", "istioctl"), read_graph(str(GRAPH)), enforcer)
         finally:
             node.close()
 
@@ -296,6 +307,45 @@ def test_the_mesh_lets_the_declared_flows_through_and_no_others(mesh: Mesh) -> N
     assert stable(mesh.ask("outside", "legacy", f"http://{outside}:8080/")) == "200"
     assert stable(mesh.ask(own, "frontend", f"http://{outside}:8080/")) != "200"
     told("plain text and undeclared egress are refused")
+
+    # NetworkPolicies beneath, to the end of this test. Where Envoy takes a connection before it refuses, and where a
+    # program of the proxy's user gets around Envoy, these let no packet through.
+    api = urllib.parse.urlsplit(mesh.server.url)
+    ways = [
+        (("outside", "legacy"), 0, flask, 5000),
+        ((own, "stranger"), PROXY, mesh.node.pod(own, "postgres").address, 5432),
+        ((own, "frontend"), PROXY, outside, 8080),
+        ((own, "frontend"), PROXY, str(api.hostname), int(api.port or 0)),
+    ]
+    assert all(mesh.connects(*way) for way in ways)
+    policies = mesh.role(roles=("network_policies",))
+    assert policies.status == 0, policies.output
+    assert [way for way in ways if mesh.connects(*way)] == []
+    assert set(mesh.enforcer.dropped()) >= {(mesh.node.pod(*way[0]).address, *way[2:]) for way in ways}
+    assert {flow for flow in declared if mesh.http(callers[flow[0]], *flow[1:]) == "200"} == declared
+    assert mesh.tcp(callers["api-service"], "postgres") == "200"
+    told("NetworkPolicies drop what is not declared, and nothing else")
+
+    # A sidecar gets its certificate and its configuration from istiod: without a way there it does not become ready.
+    mesh.server.call("DELETE", f"/apis/networking.k8s.io/v1/namespaces/{own}/networkpolicies/allow-istiod")
+    mesh.server.call(
+        "POST", f"/apis/apps/v1/namespaces/{own}/deployments", deployment(own, "late", ["http:8080"], "stranger")
+    )
+    istiod = mesh.node.pod("istio-system", "istiod").address
+    end = time.monotonic() + 120
+    while not any(
+        mesh.enforcer.dropped()[pod.address, istiod, 15012] >= TRIES
+        for pod in list(mesh.node.pods.values())
+        if pod.name.startswith("late-")
+    ):
+        assert time.monotonic() < end, mesh.enforcer.dropped()
+        time.sleep(0.1)
+    assert not mesh.node.pod(own, "late").ready
+    told("a sidecar without a way to istiod is not ready")
+    policies = mesh.role(roles=("network_policies",))
+    assert policies.status == 0, policies.output
+    mesh.node.until_ready(len(mesh.graph.services) + 6)
+    told("with it, it is")
 
     # The gateway, with a certificate, as a client outside sees it; and what istioctl says of it all.
     files = certificate(mesh.folder, "tradingrobotplug.com")
