@@ -40,7 +40,9 @@ type cluster struct {
 	policies   cache.Store
 }
 
-func watched(ctx context.Context, from cache.Getter, resource string, kind runtime.Object, by cache.Indexers) cache.Indexer {
+func watched(
+	ctx context.Context, from cache.Getter, resource string, kind runtime.Object, by cache.Indexers,
+) cache.Indexer {
 	source := cache.NewListWatchFromClient(from, resource, core.NamespaceAll, fields.Everything())
 	found, controller := cache.NewIndexerInformer(source, kind, 0, cache.ResourceEventHandlerFuncs{}, by)
 	go controller.Run(ctx.Done())
