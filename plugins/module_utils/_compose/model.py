@@ -223,6 +223,10 @@ class Stack:
     secrets: Mapping[str, Secret] = field(
         default_factory=dict, metadata=spec(MapOf(NAME, SECRET), "The secrets by name.")
     )
+    directories: Mapping[str, str] = field(
+        default_factory=dict,
+        metadata=spec(MapOf(NAME, FILE), "Volumes that are directories of the host, which are there before."),
+    )
     user: str = field(
         default="1000:1000", metadata=spec(text("uid:gid", r"[1-9][0-9]*:[1-9][0-9]*"), "Who everything runs as.")
     )

@@ -42,7 +42,7 @@ def document(stack: Stack) -> dict[str, Any]:
     networks = wires(stack)
     used = {name for service in stack.services.values() for name in service.secrets}
     secrets = {name: {"file": f"./{secret_file(stack, name)}"} for name in stack.secrets if name in used}
-    volumes: dict[str, Any] = {name: {} for service in stack.services.values() for name in service.volumes}
+    volumes = {name: _volume(stack, name) for service in stack.services.values() for name in service.volumes}
     found = {
         "name": stack.name,
         "services": {name: _service(stack, service, networks) for name, service in stack.services.items()},
@@ -51,6 +51,11 @@ def document(stack: Stack) -> dict[str, Any]:
         "secrets": secrets,
     }
     return {key: value for key, value in found.items() if value}
+
+
+def _volume(stack: Stack, name: str) -> dict[str, Any]:
+    path = stack.directories.get(name)
+    return {"driver": "local", "driver_opts": {"type": "none", "o": "bind", "device": path}} if path else {}
 
 
 def secret_file(stack: Stack, name: str) -> str:

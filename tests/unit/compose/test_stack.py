@@ -246,3 +246,9 @@ def test_no_two_services_share_a_network_unless_one_calls_the_other(declaration:
     for network, addresses in members.items():
         hosts = set(list(subnets[network].hosts())[1:])
         assert set(addresses.values()) <= hosts
+
+
+def test_a_volume_can_be_a_directory_of_the_host() -> None:
+    declared = {**stack(a={"volumes": {"data": "/data", "more": "/more"}}), "directories": {"data": "/srv/files"}}
+    bound = {"driver": "local", "driver_opts": {"type": "none", "o": "bind", "device": "/srv/files"}}
+    assert compose(declared)["volumes"] == {"data": bound, "more": {}}

@@ -104,7 +104,7 @@ def _bubblewrap(settings: Settings, bubblewrap: str, program: list[str]) -> list
     alone = ["--unshare-all", "--die-with-parent", "--new-session", "--clearenv", "--cap-drop", "ALL"]
     system = ["--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp"]  # noqa: S108 (the sandbox's own)
     root = ["--bind", str(settings.root), str(settings.seen_at), "--chdir", str(settings.seen_at)]
-    return [bubblewrap, *alone, *seen, *system, *root, *program, str(settings.seen_at)]
+    return [bubblewrap, *alone, *system, *seen, *root, *program, str(settings.seen_at)]
 
 
 def _permission_model(settings: Settings, node: str, script: Path) -> list[str]:
