@@ -94,8 +94,13 @@ class Settings(BaseSettings):
 
 
 def secret(path: Path) -> str:
-    """A file's one line. Raises OSError, ValueError."""
-    value = path.read_text(encoding="utf-8").strip()
+    """A file's one line. Raises ValueError, whose sentence has nothing of the content."""
+    try:
+        value = path.read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise ValueError(f"{path}: cannot be read: {error.strerror}; give a file that this process may read") from None
+    except UnicodeDecodeError:
+        value = ""
     if not value or any(character.isspace() for character in value):
         raise ValueError(f"{path}: one line without spaces is expected")
     return value
