@@ -37,12 +37,14 @@ class ApiServer:
     ca_file: Path
     folder: Path
 
-    def call(self, method: str, path: str, body: Any = None, content_type: str = "application/json") -> Any:
-        """As the administrator; None for what is not there."""
+    def call(
+        self, method: str, path: str, body: Any = None, content_type: str = "application/json", token: str = ADMIN
+    ) -> Any:
+        """By default as the administrator; None for what is not there."""
         request = urllib.request.Request(
             self.url + path,
             None if body is None else json.dumps(body).encode("utf-8"),
-            {"Authorization": f"Bearer {ADMIN}", "Content-Type": content_type},
+            {"Authorization": f"Bearer {token}", "Content-Type": content_type},
             method=method,
         )
         try:

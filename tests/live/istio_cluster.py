@@ -59,13 +59,17 @@ class Cluster:
         hosts = REPO / "inventories" / inventory / "hosts.yml"
         return run_playbook(REPO / "playbooks" / f"{name}.yml", "-e", json.dumps(given), *arguments, inventory=hosts)
 
+    def token(self, account: str) -> str:
+        """Of an account of the guide, for an hour."""
+        request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}
+        path = f"/api/v1/namespaces/zerotrust/serviceaccounts/{account}/token"
+        return str(self.server.call("POST", path, request)["status"]["token"])
+
     def account(self, name: str) -> str:
         """The kubeconfig of an account of the guide."""
-        request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}
-        path = f"/api/v1/namespaces/zerotrust/serviceaccounts/{name}/token"
-        token = self.server.call("POST", path, request)["status"]["token"]
         found = self.folder / f"{name}.kubeconfig"
-        found.write_text(self.server.kubeconfig().read_text(encoding="utf-8").replace(ADMIN, token), encoding="utf-8")
+        text = self.server.kubeconfig().read_text(encoding="utf-8").replace(ADMIN, self.token(name))
+        found.write_text(text, encoding="utf-8")
         return str(found)
 
     def objects(self) -> set[str]:
@@ -86,11 +90,12 @@ class Cluster:
         return found
 
     def asked(self, user: str) -> set[tuple[str, str, str]]:
-        """The rights that a user's requests have needed: verb, group and resource, by the server's own account."""
+        """The rights that a user's answered requests have needed: verb, group and resource, by its own account."""
         found = set()
         for line in (self.folder / "audit.log").read_text(encoding="utf-8").splitlines():
             event = json.loads(line)
-            if event["user"]["username"] == user and "objectRef" in event:
+            refused = event.get("responseStatus", {}).get("code") == 403
+            if event["user"]["username"] == user and "objectRef" in event and not refused:
                 ref = event["objectRef"]
                 resource = "/".join(filter(None, (ref["resource"], ref.get("subresource"))))
                 found.add((event["verb"], ref.get("apiGroup", ""), resource))

@@ -2,11 +2,13 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The playbooks install Istio, SPIRE's objects and both example graphs into a real cluster from nothing, and take all
-of it back.
+of it back: as the guide's account `install`, and a change of a graph as `graph`, never as the administrator.
 """
 
 from __future__ import annotations
 
+import json
+import re
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,7 +16,8 @@ from typing import Any
 
 import pytest
 
-from tests.integration.ansible_run import Run
+from tests.integration.ansible_run import Run, run_tasks
+from tests.live import rights
 from tests.live.istio_cluster import Cluster, istio_cluster
 
 #: The second graph of a mesh leaves the mesh's own policy to the first, and names its gateway otherwise.
@@ -34,6 +37,28 @@ FIRST: dict[str, Any] = {
     "istio_load_balancer_annotations": ANNOTATIONS,
     "istio_telemetry": TELEMETRY,
 }
+#: Both accounts keep their sets where the second one may.
+SETS = {f"{role}_set_namespace": rights.HOME for role in ("istio", "network_policies", "spire")}
+#: What the guide has for the account graph.
+CHANGE: dict[str, Any] = {
+    "istio_version": "",
+    "istio_apply": True,
+    "istio_namespace_labels": {},
+    "spire_platform": "",
+}
+GRAPH = Path(__file__).resolve().parents[2] / "inventories" / "local" / "service_graph.yml"
+MERGE = "application/merge-patch+json"
+#: What a server's account does not show: to make something is to `patch` what is not there, which it allows to who may
+#: `create` too; and who makes roles and bindings may have to hold these.
+JUDGED = ("create", "escalate", "bind")
+#: `istioctl x precheck` lists pods where the server streams no lists. A set with certificates has Secrets to list. A
+#: few objects of a kind are looked up by their names, and here there are more Sidecars.
+NOT_HERE = {
+    *(("list", "", "pods"), ("list", "", "secrets"), ("get", "networking.istio.io", "sidecars")),
+    # One replica has no budget, so none is made, only planned.
+    ("delete", "policy", "poddisruptionbudgets"),
+}
+NETWORK_POLICIES = "networkpolicies.networking.k8s.io"
 ISTIO = ("istiod", "istio-ingressgateway")
 GRAPHS = {"local": FIRST, "online_boutique": SECOND}
 GONE = {"istio_remove_namespaces": True, "spire_remove_data": True}
@@ -42,11 +67,15 @@ GONE = {"istio_remove_namespaces": True, "spire_remove_data": True}
 @pytest.fixture(scope="module")
 def cluster(tool: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     with istio_cluster(tool, tmp_path_factory.mktemp("istio")) as found:
+        rights.make_accounts(found.server)
         yield found
 
 
-def ok(cluster: Cluster, playbook: str, inventory: str, *arguments: str, **variables: Any) -> Run:
-    done = cluster.playbook(playbook, inventory, *arguments, **{**GRAPHS[inventory], **variables})
+def ok(
+    cluster: Cluster, playbook: str, inventory: str, *arguments: str, account: str = "install", **variables: Any
+) -> Run:
+    given = {**SETS, "kubernetes_kubeconfig": cluster.account(account), **GRAPHS[inventory], **variables}
+    done = cluster.playbook(playbook, inventory, *arguments, **given)
     assert done.status == 0, done.output
     return done
 
@@ -57,11 +86,16 @@ def fingerprints(done: Run) -> list[str]:
     return [one["plan"]["fingerprint"] for one in ran if "plan" in one]
 
 
-def created(done: Run, kind: str) -> set[str]:
-    """The objects of a kind that tasks would make."""
-    ran = (one for one in done.results if one["action"] == "zerotrust.platform.kubernetes_sync")
-    changes = [change for one in ran for change in one.get("plan", {"changes": []})["changes"]]
-    return {one["name"] for one in changes if one["action"] == "create" and one["kind"].startswith(kind)}
+def planned(cluster: Cluster, part: str) -> dict[str, Any]:
+    """The plan that plan.yml has written of a part of Istio."""
+    path = cluster.folder / "build" / "local" / "plan" / "istio" / f"{part}.json"
+    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return found
+
+
+def created(plan: dict[str, Any], kind: str) -> set[str]:
+    changes = [one for one in plan["changes"] if one["action"] == "create"]
+    return {one["name"] for one in changes if one["kind"].startswith(kind)}
 
 
 def refused_by_pod_security(cluster: Cluster) -> dict[str, str]:
@@ -88,8 +122,10 @@ def test_both_graphs_from_nothing_to_nothing(cluster: Cluster) -> None:
     before = cluster.objects()
     for inventory in GRAPHS:
         there = cluster.objects()
-        checked = ok(cluster, "site", inventory, "--check", "--diff")
-        assert cluster.objects() == there, "a check makes nothing"
+        checked = ok(
+            cluster, *(("plan", inventory) if inventory == "local" else ("site", inventory, "--check", "--diff"))
+        )
+        assert cluster.objects() == there, "neither a plan nor a check makes anything"
         made = ok(cluster, "site", inventory)
         assert fingerprints(made) == fingerprints(checked)
     for inventory in GRAPHS:
@@ -108,14 +144,21 @@ def test_both_graphs_from_nothing_to_nothing(cluster: Cluster) -> None:
     assert refused_by_pod_security(cluster) == {}
 
     # One replica has no budget for disruptions.
-    more = ok(cluster, "site", "local", "--check", istio_replicas={"min": 2, "max": 5})
-    assert {f"istio-system/{name}" for name in ISTIO} == created(more, "PodDisruptionBudget")
+    ok(cluster, "plan", "local", istio_replicas={"min": 2, "max": 5})
+    plans = [planned(cluster, part) for part in ("istio-base", "istiod-default", "istio-gateways")]
+    assert [created(plan, "PodDisruptionBudget") for plan in plans] == [
+        set(),
+        *({f"istio-system/{it}"} for it in ISTIO),
+    ]
 
-    less = {"service_graph_overrides": {"services": {"postgres": None, "api-service": {"calls": None}}}}
-    planned = ok(cluster, "plan", "local", **less)
+    graph_account_is_held_to_its_rights(cluster)
+    there = cluster.objects()
+    overrides = {"services": {"postgres": None, "api-service": {"calls": None}}}
+    less = {**CHANGE, "account": "graph", "service_graph_overrides": overrides}
+    foreseen = ok(cluster, "plan", "local", **less)
     assert cluster.objects() == there, "a plan makes nothing"
     pruned = ok(cluster, "site", "local", **less)
-    assert set(fingerprints(planned)) <= set(fingerprints(pruned))
+    assert set(fingerprints(foreseen)) <= set(fingerprints(pruned))
     gone = {name for name in there - cluster.objects() if "istio-ca-" not in name}
     assert {
         "authorizationpolicies.security.istio.io tradingrobotplug/postgres",
@@ -124,9 +167,63 @@ def test_both_graphs_from_nothing_to_nothing(cluster: Cluster) -> None:
     assert all("postgres" in name or "api-service" in name for name in gone)
     assert ok(cluster, "site", "local", **less).changed == 0
 
+    # The second graph of a mesh goes before the first, which has the definitions.
     for inventory in reversed(GRAPHS):
         ok(cluster, "teardown", inventory, **GONE)
     left = cluster.objects() - before
     # istiod's own and the controllers', in each namespace that is there.
     assert {name for name in left if not name.partition("/")[2].startswith(("istio-ca-", "kube-root-ca."))} == set()
     assert before - cluster.objects() == set()
+    nothing_is_granted_in_vain(cluster)
+
+
+def sync_as_graph(cluster: Cluster, **overrides: Any) -> Run:
+    task = {
+        "kubeconfig": cluster.account("graph"),
+        "graph": {"src": str(GRAPH), "overrides": overrides, "points": ["network_policy"]},
+        "apply_set": "tradingrobotplug-network-policies",
+        "apply_set_namespace": rights.HOME,
+    }
+    return run_tasks(cluster.folder, {"zerotrust.platform.kubernetes_sync": task})
+
+
+def graph_account_is_held_to_its_rights(cluster: Cluster) -> None:
+    """What it lacks is said, and what it must not do is refused. Binds it in the end, as the guide says."""
+    server, own = cluster.server, "tradingrobotplug"
+    said = sync_as_graph(cluster).last["msg"]
+    what = re.escape(
+        f'{NETWORK_POLICIES} is forbidden: User "{rights.user("graph")}" cannot list resource "networkpolicies"'
+    )
+    assert re.search(what + f'.* in the namespace "{own}"; give this user that right by a role and its binding, ', said)
+
+    for namespace in (own, "istio-system"):
+        rights.bind(server, "graph", "zerotrust-graph", namespace)
+    patch = ("patch", "networking.k8s.io", "networkpolicies")
+    rights.take_away(server, "zerotrust-graph", "networkpolicies", "patch")
+    rights.until(server, "graph", False, patch, own)
+    said = sync_as_graph(cluster, services={"postgres": {"labels": {"app": "db"}}}).last["msg"]
+    assert re.search('cannot patch resource "networkpolicies".*; give this user that right', said), said
+    rights.give_back(server, "zerotrust-graph")
+    rights.until(server, "graph", True, patch, own)
+
+    token = cluster.token("graph")
+    policies = "apis/networking.k8s.io/v1/namespaces/{}/networkpolicies"
+    policy = {"metadata": {"name": "open"}, "spec": {"podSelector": {}}}
+    assert server.call("POST", f"/{policies.format(own)}?dryRun=All", policy, token=token)
+    for method, path, body in (
+        ("POST", f"{rights.RBAC}/clusterroles", {"metadata": {"name": "more"}, "rules": []}),
+        ("POST", f"{rights.RBAC}/namespaces/{own}/rolebindings", {"metadata": {"name": "more"}}),
+        ("POST", f"/{policies.format('online-boutique')}", policy),
+        ("GET", "/api/v1/namespaces/istio-system/secrets", None),
+        ("PATCH", f"/api/v1/namespaces/{own}", {"metadata": {"labels": {"istio-injection": "disabled"}}}),
+        ("GET", f"/api/v1/namespaces/{own}/pods", None),
+    ):
+        with pytest.raises(AssertionError, match='"code":403'):
+            server.call(method, path, body, "application/json" if method != "PATCH" else MERGE, token=token)
+
+
+def nothing_is_granted_in_vain(cluster: Cluster) -> None:
+    """What both accounts may do, and have not asked for, has a reason."""
+    granted = rights.granted("zerotrust-install", "zerotrust-graph", "graph")
+    asked = cluster.asked(rights.user("install")) | cluster.asked(rights.user("graph"))
+    assert {right for right in granted - asked if right[0] not in JUDGED} <= NOT_HERE
