@@ -36,6 +36,7 @@ class Watch:
             "HEALTH_MONITOR_PROJECT": PROJECT,
             "HEALTH_MONITOR_PORT": str(self.port),
             "HEALTH_MONITOR_DEAD_SECONDS": "2",
+            "HEALTH_MONITOR_PAUSED_SECONDS": "2",
         }
 
     def state(self, name: str) -> str:
@@ -96,17 +97,20 @@ def watch(engine: Engine, tmp_path: Path) -> Iterator[Watch]:
             engine.cli("rm", "--force", *names)
 
 
-def test_an_unhealthy_and_a_killed_container_run_again_and_a_stopped_one_does_not(watch: Watch) -> None:
+def test_an_unhealthy_a_killed_and_a_paused_container_run_again_and_a_stopped_one_does_not(watch: Watch) -> None:
     watch.container("sick")
     watch.container("killed")
+    watch.container("paused")
     watch.container("stopped")
-    sick, killed = watch.state("sick"), watch.state("killed")
+    sick, killed, paused = map(watch.state, ("sick", "killed", "paused"))
+    watch.engine.cli("pause", "paused")
     watch.engine.cli("stop", "--time", "1", "stopped")
     watch.engine.cli("exec", "sick", "touch", "/run/sick")
     watch.until(lambda: "unhealthy" in watch.events("sick"), 30)
     watch.restarted("sick", sick)
     watch.engine.cli("kill", "killed")
     watch.restarted("killed", killed)
+    watch.restarted("paused", paused)
     assert watch.events("killed").count("restarting") == 1
     assert watch.state("stopped").startswith("exited")
     assert "restarting" not in watch.events("stopped")
