@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, zerotrust.platform contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A running system comes under its graph, while it answers.
+"""A running system comes under its graph, and then under another revision of Istio, while it answers.
 
 The workloads of the local graph, in two namespaces, are there before Istio is. Requests that the graph declares are
 sent all the while, and none fails: neither in plain text, nor through sidecars.
@@ -23,7 +23,7 @@ import pytest
 from ansible_collections.zerotrust.platform.plugins.module_utils._graph.source import read_graph
 
 from tests.integration.ansible_run import Run, run_tasks
-from tests.live.test_mesh import GRAPH, REQUESTS, STABLE, Mesh, allowed, mesh, stable, workloads
+from tests.live.test_mesh import GRAPH, REQUESTS, STABLE, Mesh, allowed, certificate, mesh, stable, workloads
 
 __all__ = ["mesh"]
 
@@ -34,6 +34,7 @@ CALLERS = {
     "stranger": (OWN, "stranger"),
     "prometheus": ("monitoring", "prometheus"),
 }
+CANARY = {"istio_revision": "canary"}
 FORMER = {"istio_revision": "1-31-0", "istio_revision_tags": ["stable"]}
 TAGGED = {"istio.io/rev": "stable"}
 SECURITY = "/apis/security.istio.io/v1"
@@ -187,3 +188,66 @@ def shadow_denied(mesh: Mesh, namespace: str, name: str) -> int:
     command = ["nsenter", "-t", str(mesh.node.pod(namespace, name).pid), "-n", "curl", "--silent"]
     stats = subprocess.check_output([*command, "http://127.0.0.1:15000/stats?filter=shadow_denied"], text=True)
     return sum(int(line.rpartition(" ")[2]) for line in stats.splitlines())
+
+
+def asks_for(mesh: Mesh, namespace: str) -> dict[str, str]:
+    """The labels by which a namespace asks for sidecars."""
+    labels = mesh.server.call("GET", f"/api/v1/namespaces/{namespace}")["metadata"]["labels"]
+    return {key: value for key, value in labels.items() if "istio" in key}
+
+
+def revision(mesh: Mesh, namespace: str, name: str) -> str:
+    """Of the control plane that has given a pod its sidecar."""
+    return str(mesh.node.pod(namespace, name).document["metadata"]["annotations"]["istio.io/rev"])
+
+
+def control_planes(mesh: Mesh) -> dict[str, set[str]]:
+    """What there is of istiod, by revision."""
+    found: dict[str, set[str]] = {}
+    for path in (
+        "/apis/apps/v1/namespaces/istio-system/deployments",
+        "/api/v1/namespaces/istio-system/configmaps",
+        "/api/v1/namespaces/istio-system/services",
+        "/apis/rbac.authorization.k8s.io/v1/clusterroles",
+        "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations",
+        "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations",
+    ):
+        for one in mesh.server.call("GET", path)["items"]:
+            name = one["metadata"]["name"]
+            for known in ("1-31-0", "canary"):
+                if f"-{known}" in name:
+                    found.setdefault(known, set()).add(name.replace(known, "*"))
+    return found
+
+
+def test_a_canary_takes_over_by_its_tag(running: Mesh) -> None:
+    theirs = {"metadata": {"name": "theirs-1-31-0", "labels": {"istio.io/rev": "1-31-0", "app": "istiod"}}}
+    running.server.call("POST", "/api/v1/namespaces/istio-system/configmaps", theirs)
+    with traffic(running):
+        both = role(running, **CANARY, istio_revision_tags=[], istio_gateway_revision="1-31-0")
+        assert both.status == 0, both.output
+        found = control_planes(running)
+        assert found["canary"] == found["1-31-0"] - {"theirs-*"}
+        assert asks_for(running, OWN) == {"istio.io/rev": "1-31-0"}
+        moved = role(running, **CANARY)
+        assert moved.status == 0, moved.output
+        assert asks_for(running, OWN) == TAGGED
+    assert revision(running, *CALLERS["frontend"]) == "1-31-0"
+    # There is no kubelet here that forwards ports to istiod, and so nobody knows what runs.
+    unknown = role(running, **CANARY, istio_check_skew=True)
+    assert "istioctl cannot tell which releases run in the cluster: " in unknown.output
+    assert unknown.changed == 0
+    wanted = role(running, **CANARY, istio_removed_revisions=["canary"])
+    assert "istio_removed_revisions names canary, and istio_revision is canary" in wanted.output
+    assert wanted.changed == 0
+    restart(running, *ends(running), CALLERS["prometheus"])
+    assert {revision(running, *end) for end in ends(running)} == {"canary"}
+    with traffic(running):
+        files = certificate(running.folder, "tradingrobotplug.com")
+        # The analysis misses the gateway's certificate, if there is none.
+        given = {"istio_certificates": [{"secret": "tradingrobotplug-tls", **files}]}
+        left = role(running, **CANARY, **given, istio_removed_revisions=["1-31-0"], istio_analyze=True)
+    assert left.status == 0, left.output
+    assert control_planes(running)["1-31-0"] == {"theirs-*"}
+    again = role(running, **CANARY, **given, istio_removed_revisions=["1-31-0"])
+    assert (again.status, again.changed) == (0, 0), again.output
