@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import sys
 import time
@@ -201,6 +202,31 @@ def test_f1_the_api_reaches_each_mcp_server_which_wants_its_own_token(stack: Hos
     nobody, stranger, (status, answer) = map(json.loads, said.splitlines())
     assert (nobody[0], stranger[0], status) == (401, 401, 200)
     assert tool in [found["name"] for found in answer["result"]["tools"]]
+
+
+def _monitored(stack: Host) -> str:
+    return str(
+        json.loads(stack.python("health-monitor", QUESTIONER, '[["http://127.0.0.1:9100/metrics", "", null]]'))[1]
+    )
+
+
+def test_f5_the_monitor_sees_all_and_restarts_who_is_unhealthy(stack: Host) -> None:
+    seen = _monitored(stack)
+    assert "health_monitor_connected 1.0" in seen
+    assert all(
+        f'health_monitor_container_well{{service="{name}"}} 1.0' in seen
+        for name in DECLARED
+        if name != "health-monitor"
+    ), seen
+    started = ["inspect", "--format", "{{.State.StartedAt}} {{.State.Health.Status}}", "zerotrust-redis-1"]
+    before = stack.engine.cli(*started).split()[0]
+    # Its check no longer knows the password; its next start does.
+    assert stack.redis("config", "set", "requirepass", "another") == "OK"
+    end = time.monotonic() + 30
+    while (now := stack.engine.cli(*started).split())[0] == before or now[1] != "healthy":
+        assert time.monotonic() < end, stack.engine.cli("logs", "zerotrust-health-monitor-1")
+        time.sleep(0.2)
+    assert re.search(r'health_monitor_restarts_total\{.*service="redis".*\} 1\.0', _monitored(stack))
 
 
 FORKS = """
