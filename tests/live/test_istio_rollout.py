@@ -51,6 +51,8 @@ def running(mesh: Mesh) -> Mesh:
     for path, body in workloads(found.graph):
         found.server.call("POST", path, body)
     found.node.until_ready(len(found.graph.services) + 3)
+    # They have no probe: ready is not yet listening.
+    assert {stable(request(found, *flow)) for flow in allowed(found.graph)} == {"200"}
     return found
 
 
