@@ -103,6 +103,8 @@ class Engine:
             self.process.send_signal(how)
             self.process.wait(timeout=60)
             self.process = None
+            # containerd dies with the engine. Where process 1 does not reap it, the next engine takes it for alive, and waits.
+            (self.folder / "exec/containerd/containerd.pid").unlink(missing_ok=True)
 
     def remove(self) -> None:
         """Leave nothing: no container, process, mount, network or file."""

@@ -149,7 +149,8 @@ def _hardened(stack: Stack, service: Service) -> dict[str, Any]:
             "core": {"soft": 0, "hard": 0},
         },
         "logging": {"driver": "json-file", "options": {"max-size": "10m", "max-file": "3"}},
-        "restart": "unless-stopped",
+        # An engine that was killed stops what it finds alive when it is back; with `unless-stopped` that stays away.
+        "restart": "always",
         "stop_grace_period": service.stop_grace,
         "healthcheck": check,
     }

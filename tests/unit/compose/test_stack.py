@@ -71,7 +71,7 @@ def test_f2_every_service_is_hardened(name: str) -> None:
     check = service["healthcheck"]
     assert sum(int(check[time][:-1]) for time in ("interval", "timeout")) * check["retries"] <= 30
     assert service["logging"]["options"] == {"max-size": "10m", "max-file": "3"}
-    assert (service["init"], service["restart"]) == (True, "unless-stopped")
+    assert (service["init"], service["restart"]) == (True, "always")
     assert service["stop_grace_period"]
     assert "cap_add" not in service
     assert "network_mode" not in service
