@@ -103,7 +103,7 @@ class Engine:
             self.process.send_signal(how)
             self.process.wait(timeout=60)
             self.process = None
-            # containerd dies with the engine. Where process 1 does not reap it, the next one takes it for alive, and waits.
+            # containerd dies with it. Where process 1 does not reap that, the next engine takes it for alive.
             (self.folder / "exec/containerd/containerd.pid").unlink(missing_ok=True)
 
     def remove(self) -> None:
