@@ -7,10 +7,13 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
+import subprocess
 import sys
 import time
+from typing import Any
 
 import pytest
 import yaml
@@ -19,6 +22,10 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._containers.eng
 
 from tests.integration.ansible_run import LOCAL, Run, run_playbook
 from tests.live.compose_stack import DECLARED, OVERRIDES, PORTS, REPO, Host
+from tests.live.debian import debian_program
+
+#: One that every user reaches.
+PYTHON = "/usr/bin/python3"
 
 
 def test_from_nothing_to_a_stack_and_back(host: Host) -> None:
@@ -44,6 +51,85 @@ def test_from_nothing_to_a_stack_and_back(host: Host) -> None:
     assert not host.engine.cli("ps", "--all", "--quiet").strip()
     assert not host.engine.cli("volume", "ls", "--quiet").strip()
     assert "zerotrust" not in host.engine.cli("network", "ls")
+
+
+def shim(host: Host, *arguments: str, status: int = 0) -> Any:
+    """What the installed command answers, called on the stack's host."""
+    environment = {
+        **os.environ,
+        "MCP_SHIM_BUBBLEWRAP": str(host.folder / "bwrap"),
+        "MCP_SHIM_LOCK_FILE": str(host.folder / "lock" / "shim"),
+        "MCP_SHIM_RETRY_SECONDS": "1",
+    }
+    command = host.engine.inside(host.folder / "bin" / "mcp-shim", *arguments)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == status, done.stderr
+    return json.loads(done.stdout)
+
+
+def what_a_user_needs_for_the_shim(host: Host) -> None:
+    """Ways that are open to the containers' user, who is nobody's here."""
+    for path in (host.folder, *host.folder.parents[:2]):
+        path.chmod(0o755)
+    shutil.copy(debian_program("bwrap", "bubblewrap", "usr/bin/bwrap"), host.folder / "bwrap")
+    for name in ("bin", "lock"):
+        (host.folder / name).mkdir()
+    os.chown(host.folder / "lock", 1000, 1000)
+    drop = ["setpriv", "--reuid=1000", "--regid=1000", "--clear-groups", "--"]
+    needed = (
+        [*drop, "npm", "--version"],
+        [*drop, PYTHON, "-c", "import ensurepip, sys; sys.exit(sys.version_info < (3, 11))"],
+        [*drop, str(host.folder / "bwrap"), "--unshare-all", "--ro-bind", "/", "/", "true"],
+    )
+    for command in needed:
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+        except OSError as error:
+            pytest.skip(str(error))
+        if done.returncode != 0:
+            pytest.skip(f"{' '.join(command)}: {done.stderr.strip()}")
+
+
+def test_f4_the_shim_is_a_command_that_serves_while_the_container_does_not(host: Host) -> None:
+    what_a_user_needs_for_the_shim(host)
+    files, container = host.folder / "files", "zerotrust-mcp-filesystem-1"
+    settings: dict[str, Any] = {
+        "compose_stack_shim": True,
+        "compose_stack_shim_dest": str(host.folder / "shim"),
+        "compose_stack_shim_files": str(files),
+        "compose_stack_shim_bin": str(host.folder / "bin"),
+        "compose_stack_shim_python": PYTHON,
+    }
+    gone = {"compose_stack_state": "absent", "compose_stack_remove_data": True}
+    assert host.role(**gone).status == 0
+    for changed in (True, False):
+        run = host.role(**settings)
+        assert (run.status, run.changed > 0) == (0, changed), run.output
+
+    assert shim(host, "health")["using"] == "container"
+    assert "read_text_file" in json.dumps(shim(host, "tools/list"))
+    shim(host, "tools/call", "write_file", json.dumps({"path": "/data/note.txt", "content": "kept"}))
+    assert (files / "note.txt").read_text(encoding="ascii") == "kept"
+
+    host.engine.cli("stop", container)
+    found = shim(host, "health", status=1)
+    assert (found["using"], found["local"]["sandbox"]) == ("local", "bubblewrap")
+    read = ("tools/call", "read_text_file", json.dumps({"path": "/data/note.txt"}))
+    assert "kept" in json.dumps(shim(host, *read))
+
+    host.engine.cli("start", container)
+    end = time.monotonic() + 60
+    while host.engine.cli("inspect", "-f", "{{.State.Health.Status}}", container).strip() != "healthy":
+        assert time.monotonic() < end
+        time.sleep(0.2)
+    assert "kept" in json.dumps(shim(host, *read))
+    assert shim(host, "health")["using"] == "container"
+
+    run = host.role(**settings, **gone)
+    assert run.status == 0, run.output
+    assert not files.exists()
+    assert not (host.folder / "shim").exists()
+    assert not os.path.lexists(host.folder / "bin" / "mcp-shim")
 
 
 CONFINED = """
