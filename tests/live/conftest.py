@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -45,9 +46,23 @@ def engine() -> Iterator[Engine]:
 
 
 @pytest.fixture(scope="module")
-def host(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
+def open_folder(request: pytest.FixtureRequest) -> Iterator[Path]:
+    """Where other accounts may enter, as the users of containers must; kept if a test failed.
+
+    To pytest's own directories they have no way: each pytest that starts closes the one above them.
+    """
+    path = Path(tempfile.mkdtemp(prefix="zerotrust-"))
+    path.chmod(0o755)
+    failed = request.session.testsfailed
+    yield path
+    if request.session.testsfailed == failed:
+        shutil.rmtree(path)
+
+
+@pytest.fixture(scope="module")
+def host(engine: Engine, open_folder: Path) -> Iterator[Host]:
     """An engine on which the role compose_stack can run its stack."""
-    yield from running_host(engine, tmp_path_factory.mktemp("host"))
+    yield from running_host(engine, open_folder)
 
 
 @pytest.fixture

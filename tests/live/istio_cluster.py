@@ -104,9 +104,6 @@ class Cluster:
 
 @contextmanager
 def istio_cluster(tool: Callable[..., Path], folder: Path) -> Iterator[Cluster]:
-    # Others than root enter the containers' directories.
-    for path in (folder, *folder.parents[:2]):
-        path.chmod(0o755)
     images = made_images(folder / "images", tool)
     policy = folder / "audit.json"
     rule = {"level": "Metadata", "omitStages": ["RequestReceived"]}

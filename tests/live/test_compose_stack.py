@@ -69,8 +69,6 @@ def shim(host: Host, *arguments: str, status: int = 0) -> Any:
 
 def what_a_user_needs_for_the_shim(host: Host) -> None:
     """Ways that are open to the containers' user, who is nobody's here."""
-    for path in (host.folder, *host.folder.parents[:2]):
-        path.chmod(0o755)
     shutil.copy(debian_program("bwrap", "bubblewrap", "usr/bin/bwrap"), host.folder / "bwrap")
     for name in ("bin", "lock"):
         (host.folder / name).mkdir()

@@ -11,7 +11,6 @@ import os
 import shutil
 import signal
 import subprocess
-import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -60,22 +59,13 @@ class Server:
 
 
 @pytest.fixture(scope="module")
-def folder() -> Iterator[Path]:
-    """Where servers under another account may write."""
-    path = Path(tempfile.mkdtemp(prefix="control_api-"))
-    path.chmod(0o755)
-    yield path
-    shutil.rmtree(path, ignore_errors=True)
-
-
-@pytest.fixture(scope="module")
-def database(folder: Path) -> Iterator[Server]:
+def database(open_folder: Path) -> Iterator[Server]:
     """PostgreSQL, which refuses to run as root, of the machine."""
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"))
     if not found:
         pytest.skip("there is no PostgreSQL here: its package is postgresql")
     user = "postgres" if os.geteuid() == 0 else None
-    data, port = folder / "postgres", free_port()
+    data, port = open_folder / "postgres", free_port()
     data.mkdir(mode=0o700)
     if user:
         shutil.chown(data, user)
@@ -86,7 +76,7 @@ def database(folder: Path) -> Iterator[Server]:
         port,
         {},
         user,
-        folder / "postgres.log",
+        open_folder / "postgres.log",
     )
     server.start()
     yield server
@@ -94,18 +84,18 @@ def database(folder: Path) -> Iterator[Server]:
 
 
 @pytest.fixture(scope="module")
-def redis(folder: Path) -> Iterator[Server]:
+def redis(open_folder: Path) -> Iterator[Server]:
     found = shutil.which("redis-server")
     libraries = ""
     if not found:
         # The server is the same program as the checker, by another name.
-        found = str(folder / "redis-server")
+        found = str(open_folder / "redis-server")
         Path(found).symlink_to(debian_tree("redis-tools") / "usr" / "bin" / "redis-check-rdb")
         trees = [debian_tree(package) for package in ("liblzf1", "libjemalloc2")]
         libraries = os.pathsep.join(str(path.parent) for tree in trees for path in tree.rglob("*.so.*"))
     port = free_port()
-    command = [found, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder)]
-    server = Server(command, port, {"LD_LIBRARY_PATH": libraries} if libraries else {}, None, folder / "redis.log")
+    command = [found, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(open_folder)]
+    server = Server(command, port, {"LD_LIBRARY_PATH": libraries} if libraries else {}, None, open_folder / "redis.log")
     server.start()
     yield server
     server.stop(signal.SIGKILL)
@@ -190,9 +180,9 @@ def test_its_own_tests_hold_on_postgresql_and_redis(stack: Path, database: Serve
 
 
 def test_instances_share_limits_and_survive_their_servers(
-    stack: Path, database: Server, redis: Server, folder: Path, processes: Processes
+    stack: Path, database: Server, redis: Server, open_folder: Path, processes: Processes
 ) -> None:
-    instances = Instances(stack, database, redis, folder)
+    instances = Instances(stack, database, redis, open_folder)
     running = instances.start(processes)
     one, other = instances.ports
     ann, bob, eve = (_key(instances, owner) for owner in ("ann", "bob", "eve"))

@@ -68,8 +68,8 @@ GONE = {"istio_remove_namespaces": True, "spire_remove_data": True}
 
 
 @pytest.fixture(scope="module")
-def cluster(tool: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    with istio_cluster(tool, tmp_path_factory.mktemp("istio")) as found:
+def cluster(tool: Callable[..., Path], open_folder: Path) -> Iterator[Cluster]:
+    with istio_cluster(tool, open_folder) as found:
         rights.make_accounts(found.server)
         yield found
 

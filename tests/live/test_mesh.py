@@ -127,28 +127,24 @@ def stable(command: list[str]) -> str:
 
 
 @pytest.fixture(scope="module")
-def mesh(tool: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mesh]:
-    folder = tmp_path_factory.mktemp("mesh")
-    # Others than root enter the containers' directories.
-    for path in (folder, *folder.parents[:2]):
-        path.chmod(0o755)
-    images = made_images(folder / "images", tool)
+def mesh(tool: Callable[..., Path], open_folder: Path) -> Iterator[Mesh]:
+    images = made_images(open_folder / "images", tool)
     program = tool("enforcer")
-    with private_network(ADDRESS), Processes(folder / "logs") as running:
+    with private_network(ADDRESS), Processes(open_folder / "logs") as running:
         server = start_api_server(
             running,
             tool,
-            folder / "cluster",
+            open_folder / "cluster",
             ADDRESS,
             api_audiences="https://kubernetes.default.svc,istio-ca",
             disable_admission_plugins="",
             enable_aggregator_routing="true",
         )
         start_controllers(running, tool, server, "*,-node-lifecycle-controller")
-        enforcer = enforce(running, server, program, folder)
-        node = Node(server, folder / "node", ADDRESS, images)
+        enforcer = enforce(running, server, program, open_folder)
+        node = Node(server, open_folder / "node", ADDRESS, images)
         try:
-            yield Mesh(server, node, folder, tool("istio", "istioctl"), read_graph(str(GRAPH)), enforcer)
+            yield Mesh(server, node, open_folder, tool("istio", "istioctl"), read_graph(str(GRAPH)), enforcer)
         finally:
             node.close()
 
