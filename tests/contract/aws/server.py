@@ -64,6 +64,8 @@ class Front:
     def __init__(self, application: Any) -> None:
         self.application = application
         self.lock = threading.Lock()
+        # What moto keeps is not made for several threads: now and then one of them is told of an error of the server.
+        self.turn = threading.Lock()
         self.faults: list[Fault] = []
         self.calls: list[dict[str, str]] = []
 
@@ -76,16 +78,19 @@ class Front:
         fault = self.fault_of(told, body.decode("utf-8"))
         environ["wsgi.input"] = io.BytesIO(body)
         if fault is None:
-            answer: Iterable[bytes] = self.application(environ, start)
-            return answer
+            return self.answer(environ, start)
         if fault.done:
-            list(self.application(environ, _ignore))
+            self.answer(environ, _ignore)
         start(f"{fault.status} Fault", [("Content-Type", "text/xml")])
         text = (
             f"<Response><Errors><Error><Code>{fault.code}</Code><Message>{fault.message}</Message></Error></Errors>"
             "<RequestID>standin</RequestID></Response>"
         )
         return [text.encode("utf-8")]
+
+    def answer(self, environ: dict[str, Any], start: Callable[..., Any]) -> list[bytes]:
+        with self.turn:
+            return list(self.application(environ, start))
 
     def fault_of(self, told: dict[str, str], text: str) -> Optional[Fault]:
         with self.lock:

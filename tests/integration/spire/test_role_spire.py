@@ -64,7 +64,9 @@ def failures(run: Run) -> list[dict[str, Any]]:
     """The results of what failed: one sentence each, no traceback."""
     assert "Traceback" not in run.output
     found = [result for result in run.results if result["status"] == "failed"]
-    assert all("\n" not in result["msg"] and not result.get("changed") for result in found)
+    assert all("\n" not in result["msg"] for result in found)
+    # Of a file that it did not keep, ansible-core 2.17's get_url says that it changed something.
+    assert not any(result.get("changed") for result in found if result["action"] != "ansible.builtin.get_url")
     return found
 
 
