@@ -36,6 +36,12 @@ options:
     description: The directory for the files. It is made if it is missing.
     type: path
     required: true
+  files:
+    description:
+      - Further files by their paths in O(dest), each with its text, such as what images are built of. The lookup
+        P(zerotrust.platform.text_files#lookup) reads them from directories.
+    type: dict
+    default: {}
   rotate:
     description: The names of secrets that are made anew in this run. Those that are a hash of them follow.
     type: list
@@ -127,6 +133,8 @@ errors:
 """
 
 import os
+from collections.abc import Collection, Mapping
+from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.zerotrust.platform.plugins.module_utils._ansible import (
@@ -144,6 +152,7 @@ from ansible_collections.zerotrust.platform.plugins.module_utils._compose.secret
     secrets_uid,
     users_of,
 )
+from ansible_collections.zerotrust.platform.plugins.module_utils._errors import refuse
 from ansible_collections.zerotrust.platform.plugins.module_utils._reconcile.files import apply_tree, plan_tree
 
 
@@ -154,6 +163,7 @@ def body(module: AnsibleModule) -> Work:
         tree = plan_tree(params["dest"], {}, stack.name, hidden=True)
         return Work(tree.plan, lambda: apply_tree(tree))
     files = render(stack)
+    files.update(_further(params["files"], files))
     modes, rotated = {}, []
     if params["secrets"]:
         made, rotated = secret_files(stack, os.path.join(params["dest"], SECRETS), params["rotate"])  # noqa: PTH118
@@ -170,6 +180,15 @@ def body(module: AnsibleModule) -> Work:
     return Work(tree.plan, lambda: apply_tree(tree), result)
 
 
+def _further(texts: Mapping[str, Any], rendered: Collection[str]) -> dict[str, bytes]:
+    twice = [
+        f"files: {path!r} is what the module renders itself; give it another name" for path in texts if path in rendered
+    ]
+    wrong = [f"files: {path!r} has no text; give a string" for path, text in texts.items() if not isinstance(text, str)]
+    refuse(twice + wrong, "bad_files")
+    return {path: text.encode("utf-8") for path, text in texts.items()}
+
+
 def main() -> None:
     module = Module(
         argument_spec={
@@ -177,6 +196,7 @@ def main() -> None:
             "stack": {"type": "str", "required": True},
             "overrides": {"type": "dict"},
             "dest": {"type": "path", "required": True},
+            "files": {"type": "dict", "default": {}},
             "rotate": {"type": "list", "elements": "str", "default": []},
             "secrets": {"type": "bool", "default": True, "no_log": False},
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},

@@ -59,8 +59,6 @@ class Host:
         settings = {
             "compose_stack_dest": str(self.dest),
             "compose_stack_socket": str(self.engine.socket),
-            # What images are built of takes Ansible half a second a file: only where there is something to build.
-            "compose_stack_build": not self.built(),
             "compose_stack_overrides": OVERRIDES,
             **variables,
         }

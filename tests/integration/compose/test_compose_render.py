@@ -45,3 +45,44 @@ def test_a_bad_declaration_is_refused_with_all_its_mistakes(tmp_path: Path) -> N
     assert run.status != 0
     assert len(run.last["errors"]) == 2
     assert not (tmp_path / "stack").exists()
+
+
+def test_what_images_are_built_of_comes_with_the_rest(tmp_path: Path) -> None:
+    source = tmp_path / "files" / "api"
+    for name, content in (
+        ("Dockerfile", b"FROM a\r\n"),
+        ("api/main.py", "é".encode()),
+        ("api/__pycache__/m.pyc", b"\xff"),
+    ):
+        path = source / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    dest = tmp_path / "stack"
+    with_files = task(dest, files="{{ lookup('zerotrust.platform.text_files', 'api') }}")
+    run = run_tasks(tmp_path, with_files, with_files)
+    assert [result["changed"] for result in run.results] == [True, False], run.output
+    made = {str(path.relative_to(dest)) for path in (dest / "api").rglob("*") if path.is_file()}
+    assert made == {"api/Dockerfile", "api/api/main.py"}
+    assert (dest / "api" / "Dockerfile").read_bytes() == b"FROM a\r\n"
+    (source / "api" / "main.py").unlink()
+    assert run_tasks(tmp_path, with_files).changed == 1
+    assert not (dest / "api" / "api").exists()
+
+
+def test_files_that_cannot_be_are_refused(tmp_path: Path) -> None:
+    name = "docker-compose.production-hardened.yml"
+    run = run_tasks(tmp_path, task(tmp_path / "stack", files={name: "", "a": 1, "b": ["x"]}))
+    assert run.last["reason"] == "bad_files"
+    assert len(run.last["errors"]) == 3
+    assert repr(name) in run.last["msg"]
+    run = run_tasks(tmp_path, task(tmp_path / "stack", files={"../a": "x"}))
+    assert "'../a'" in run.last["msg"]
+    assert not (tmp_path / "stack").exists()
+    (tmp_path / "files" / "image").mkdir(parents=True)
+    (tmp_path / "files" / "image" / "logo").write_bytes(b"\xff")
+    for directory, said in (("image", "logo cannot be read as text"), ("nowhere", "'nowhere' is no directory")):
+        run = run_tasks(
+            tmp_path, task(tmp_path / "s", files=f"{{{{ lookup('zerotrust.platform.text_files', '{directory}') }}}}")
+        )
+        assert run.status != 0
+        assert said in run.output
