@@ -70,7 +70,9 @@ demo: setup  ## Run playbooks/site.yml on inventories/local (INVENTORY=name: ano
 # --- Checks. pytest comes last, so that its summary is the end of the output.
 
 .PHONY: test
-test: setup lint sanity coverage stack pytest  ## Everything that must hold: lint, ansible-test sanity, unit and integration tests
+test: setup  ## Everything that must hold: lint, ansible-test sanity, unit and integration tests
+	@$(MAKE) --jobs=2 --output-sync=line lint sanity coverage stack
+	@$(MAKE) pytest
 
 .PHONY: lint
 lint: setup  ## ruff, mypy, yamllint, ansible-lint, antsibull-changelog, antsibull-docs, role READMEs, reuse
