@@ -85,4 +85,4 @@ def test_files_that_cannot_be_are_refused(tmp_path: Path) -> None:
             tmp_path, task(tmp_path / "s", files=f"{{{{ lookup('zerotrust.platform.text_files', '{directory}') }}}}")
         )
         assert run.status != 0
-        assert said in run.output
+        assert said in run.last["msg"]
