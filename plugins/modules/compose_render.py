@@ -163,12 +163,12 @@ def body(module: AnsibleModule) -> Work:
         tree = plan_tree(params["dest"], {}, stack.name, hidden=True)
         return Work(tree.plan, lambda: apply_tree(tree))
     files = render(stack)
-    files.update(_further(params["files"], files))
     modes, rotated = {}, []
     if params["secrets"]:
         made, rotated = secret_files(stack, os.path.join(params["dest"], SECRETS), params["rotate"])  # noqa: PTH118
         files.update(made)
         modes = dict.fromkeys(made, 0o400)
+    files.update(_further(params["files"], files))
     tree = plan_tree(
         params["dest"], files, stack.name, modes=modes, secrets_uid=secrets_uid(stack), adopt=params["adopt"]
     )
@@ -180,10 +180,8 @@ def body(module: AnsibleModule) -> Work:
     return Work(tree.plan, lambda: apply_tree(tree), result)
 
 
-def _further(texts: Mapping[str, Any], rendered: Collection[str]) -> dict[str, bytes]:
-    twice = [
-        f"files: {path!r} is what the module renders itself; give it another name" for path in texts if path in rendered
-    ]
+def _further(texts: Mapping[str, Any], made: Collection[str]) -> dict[str, bytes]:
+    twice = [f"files: {path!r} is what the module makes itself; give it another name" for path in texts if path in made]
     wrong = [f"files: {path!r} has no text; give a string" for path, text in texts.items() if not isinstance(text, str)]
     refuse(twice + wrong, "bad_files")
     return {path: text.encode("utf-8") for path, text in texts.items()}

@@ -75,6 +75,8 @@ def test_files_that_cannot_be_are_refused(tmp_path: Path) -> None:
     assert run.last["reason"] == "bad_files"
     assert len(run.last["errors"]) == 3
     assert repr(name) in run.last["msg"]
+    run = run_tasks(tmp_path, task(tmp_path / "stack", files={"secrets/redis_password": "known"}))
+    assert "'secrets/redis_password' is what the module makes itself" in run.last["msg"]
     run = run_tasks(tmp_path, task(tmp_path / "stack", files={"../a": "x"}))
     assert "'../a'" in run.last["msg"]
     assert not (tmp_path / "stack").exists()
