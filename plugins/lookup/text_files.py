@@ -50,7 +50,6 @@ from ansible.plugins.lookup import LookupBase
 
 class LookupModule(LookupBase):
     def run(self, terms: list[str], variables: Any = None, **kwargs: Any) -> list[dict[str, str]]:
-        self.set_options(var_options=variables, direct=kwargs)
         found: dict[str, str] = {}
         for term in terms:
             name = self.find_file_in_search_path(variables, "files", term)
