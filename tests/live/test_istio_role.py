@@ -40,6 +40,7 @@ SECOND: dict[str, Any] = {
 ANNOTATIONS = {"service.beta.kubernetes.io/aws-load-balancer-type": "nlb"}
 #: Without metrics: with them a gateway takes no listener, as PyPI's Envoy lacks Istio's own filter for them.
 TELEMETRY = {"tracing": [{"randomSamplingPercentage": 1.5}], "accessLogging": [{"providers": [{"name": "envoy"}]}]}
+METRICS = {"metrics": [{"providers": [{"name": "prometheus"}]}]}
 FIRST: dict[str, Any] = {
     "spire_platform": "kubernetes",
     "istio_load_balancer_annotations": ANNOTATIONS,
@@ -59,8 +60,8 @@ MERGE = "application/merge-patch+json"
 #: What a server's account does not show: to make something is to `patch` what is not there, which it allows to who may
 #: `create` too; and who makes roles and bindings may have to hold these.
 JUDGED = ("create", "escalate", "bind")
-#: `istioctl x precheck` lists pods where the server streams no lists. A few objects of a kind are
-#: looked up by their names, and here there are more Sidecars.
+#: `istioctl x precheck` lists pods where the server streams no lists. A few objects of a kind are looked up by their
+#: names, and here there are more Sidecars.
 NOT_HERE = {
     *(("list", "", "pods"), ("get", "networking.istio.io", "sidecars")),
     # One replica has no budget, so none is made, only planned.
@@ -120,16 +121,11 @@ def fingerprints(done: Run) -> list[str]:
     return [one["plan"]["fingerprint"] for one in ran if "plan" in one]
 
 
-def planned(cluster: Cluster, part: str) -> dict[str, Any]:
-    """The plan that plan.yml has written of a part of Istio."""
-    path = cluster.folder / "build" / "local" / "plan" / "istio" / f"{part}.json"
-    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return found
-
-
-def created(plan: dict[str, Any], kind: str) -> set[str]:
-    changes = [one for one in plan["changes"] if one["action"] == "create"]
-    return {one["name"] for one in changes if one["kind"].startswith(kind)}
+def planned(cluster: Cluster, plan: str, action: str, kind: str) -> set[str]:
+    """The objects of a kind that get it, by a plan that plan.yml has written."""
+    path = cluster.folder / "build" / "local" / "plan" / f"{plan}.json"
+    changes = json.loads(path.read_text(encoding="utf-8"))["changes"]
+    return {one["name"] for one in changes if one["action"] == action and one["kind"].startswith(kind)}
 
 
 def refused_by_pod_security(cluster: Cluster) -> dict[str, str]:
@@ -184,12 +180,16 @@ def test_both_graphs_from_nothing_to_nothing(cluster: Cluster) -> None:
     assert refused_by_pod_security(cluster) == {}
 
     # One replica has no budget for disruptions.
-    ok(cluster, "plan", "local", istio_replicas={"min": 2, "max": 5})
-    plans = [planned(cluster, part) for part in ("istio-base", "istiod-default", "istio-gateways")]
-    assert [created(plan, "PodDisruptionBudget") for plan in plans] == [
+    more = {"istio_replicas": {"min": 2, "max": 5}, "istio_telemetry": {**TELEMETRY, **METRICS}}
+    ok(cluster, "plan", "local", **more)
+    parts = ("istio/istio-base", "istio/istiod-default", "istio/istio-gateways")
+    assert [planned(cluster, part, "create", "PodDisruptionBudget") for part in parts] == [
         set(),
         *({f"istio-system/{it}"} for it in ISTIO),
     ]
+    assert planned(cluster, "istio", "update", "Telemetry") == {"istio-system/mesh-default"}
+    tried = cluster.server.call("PATCH", f"{path}?dryRun=All", {"spec": METRICS}, MERGE)
+    assert tried["spec"] == {**TELEMETRY, **METRICS}
 
     graph_account_is_held_to_its_rights(cluster)
     there = cluster.objects()
